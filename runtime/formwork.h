@@ -1,0 +1,146 @@
+/* The interface of produced code: how a compiled model is described and called.
+ *
+ * Plain C, so that C++, Python's ctypes and anything else can use it. A produced library exports one
+ * descriptor, `const formwork_model *NAME_model(void)`; what is in it is constant data. Nothing here
+ * allocates, has globals or keeps hidden state: the caller owns every byte that a call reads or
+ * writes, and calls on distinct state and arena may run at the same time.
+ */
+#ifndef FORMWORK_ABI
+#define FORMWORK_ABI 1
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Element types. A boolean is one byte, 0 or 1. */
+typedef enum formwork_dtype {
+  FORMWORK_BOOL = 0,
+  FORMWORK_I32 = 1,
+  FORMWORK_I64 = 2,
+  FORMWORK_F32 = 3,
+  FORMWORK_F64 = 4
+} formwork_dtype;
+
+/* What a buffer is to its function, or a variable to its model. */
+typedef enum formwork_role {
+  FORMWORK_INPUT = 0,         /* buffers that the caller fills */
+  FORMWORK_TARGET = 1,
+  FORMWORK_SAMPLE_WEIGHT = 2,
+  FORMWORK_SEED = 3,
+  FORMWORK_OUTPUT = 4,        /* buffers that the function fills */
+  FORMWORK_LOSS = 5,
+  FORMWORK_METRIC = 6,
+  FORMWORK_GRADIENT = 7,      /* an output of `gradients`, an input of `apply` */
+  FORMWORK_WEIGHT = 8,        /* variables */
+  FORMWORK_SLOT = 9,          /* the optimizer's memory of a weight */
+  FORMWORK_RNG = 10,          /* seed and counter of the model's randomness */
+  FORMWORK_HYPERPARAMETER = 11, /* learning rate */
+  FORMWORK_ITERATIONS = 12,
+  FORMWORK_METRIC_STATE = 13
+} formwork_role;
+
+/* Passed to every call. `parallel_for`, when not NULL, runs body(task, begin, end) over disjoint
+ * ranges that cover [0, chunks) and returns when all have returned; it may call from any thread.
+ * NULL means: serially. Results have the same bits either way. */
+typedef struct formwork_context {
+  void (*parallel_for)(void *pool, int64_t chunks,
+                       void (*body)(void *task, int64_t begin, int64_t end), void *task);
+  void *pool;
+} formwork_context;
+
+/* Every compiled function. Returns 0, or a formwork_status.
+ *   constants  the descriptor's `constants`, or a copy of them, aligned to 64 bytes
+ *   state      `state_size` bytes, aligned to 64: all variables; NULL if state_size is 0
+ *   arena      scratch of at least the arena size for `dims`, aligned to 64; contents mean nothing
+ *   dims       the size of each symbol of the entry, in order; may be NULL if it has none
+ *   buffers    one pointer per formwork_tensor of the entry, row-major and dense, aligned to their
+ *              element; outputs must not overlap anything else */
+typedef int formwork_function(const formwork_context *context, const void *constants, void *state,
+                              void *arena, const int64_t *dims, void *const *buffers);
+
+typedef enum formwork_status {
+  FORMWORK_OK = 0,
+  FORMWORK_BAD_DIMS = 1 /* negative, not what this concrete function was compiled for, or two sizes
+                           that must agree do not */
+} formwork_status;
+
+/* A buffer of an entry. */
+typedef struct formwork_tensor {
+  const char *name;       /* the model's name for it: an input's, output's, metric's or variable's */
+  int32_t role;           /* formwork_role */
+  int32_t dtype;          /* formwork_dtype */
+  int32_t rank;
+  int32_t reserved;
+  const int64_t *shape;   /* a size, or -1-s for symbol s of `dims` */
+  int64_t limit;          /* for indices: values must be in [0, limit); 0 if anything goes */
+} formwork_tensor;
+
+/* One compilation of an entry. */
+typedef struct formwork_concrete {
+  const int64_t *dims;    /* the symbols' sizes it was compiled for; NULL: any */
+  formwork_function *run;
+  /* Bytes of arena that `run` needs for `dims`. */
+  int64_t (*arena_size)(const int64_t *dims);
+} formwork_concrete;
+
+/* A function of the model: predict, train_step, evaluate_step, gradients, apply, init,
+ * reset_metrics, metrics, or one that the model itself adds.
+ *   predict        inputs -> outputs
+ *   train_step     inputs, targets -> loss; updates weights, slots, counters, metric state
+ *   evaluate_step  inputs, targets -> loss; updates metric state only
+ *   gradients      inputs, targets -> loss, one gradient per trainable weight; updates what the
+ *                  forward pass does (moving statistics, randomness, metric state)
+ *   apply          one gradient per trainable weight; updates weights, slots, counters
+ *   init           seed (one int64) -> ; sets every variable
+ *   reset_metrics  sets metric state to its beginning
+ *   metrics        -> each metric's value over all batches since reset_metrics, `loss` first
+ */
+typedef struct formwork_entry {
+  const char *name;
+  int32_t buffer_count;
+  int32_t dim_count;
+  const formwork_tensor *buffers;
+  int32_t concrete_count;
+  int32_t reserved;
+  const formwork_concrete *concretes; /* the first whose dims match is the one to run */
+} formwork_entry;
+
+/* A variable: in `state` if the model trains, else in `constants`. Its bytes are its elements in
+ * row-major order. */
+typedef struct formwork_variable {
+  const char *name;       /* unique: "dense/kernel", "adam/dense/kernel/momentum" */
+  const char *path;       /* in a Keras .weights.h5: "layers/dense/vars/0"; NULL if it has no place */
+  int32_t role;           /* formwork_role */
+  int32_t dtype;          /* formwork_dtype */
+  int32_t rank;
+  int32_t trainable;      /* 1 if train_step moves it along its gradient */
+  const int64_t *shape;
+  int64_t offset;         /* bytes from the start of state or constants, a multiple of 64 */
+  const char *slot_of;    /* the variable whose slot this is; NULL for others */
+} formwork_variable;
+
+typedef struct formwork_model {
+  uint32_t abi;           /* FORMWORK_ABI */
+  uint32_t size;          /* sizeof(formwork_model), for later additions at its end */
+  const char *name;
+  const char *target;     /* what it was compiled for: "x86_64-linux-gnu znver4" */
+  const char *config;     /* the Keras configuration, JSON; NULL if it was left out */
+  const char *compile_config; /* optimizer, loss, metrics as Keras writes them, JSON; NULL if none */
+  int64_t state_size;     /* bytes; 0 if the model does not train */
+  int64_t constants_size; /* bytes */
+  const void *constants;  /* weights, embedded; NULL if they are outside or come from init */
+  /* The state to begin with (weights of the model file, zero iterations): state_size bytes, or NULL
+   * if `init` is to make it. */
+  const void *initial_state;
+  int32_t variable_count;
+  int32_t entry_count;
+  const formwork_variable *variables;
+  const formwork_entry *entries;
+} formwork_model;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
