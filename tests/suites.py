@@ -1,0 +1,115 @@
+"""Runs the suites that tests/run has built and adds up what passed and what failed.
+
+A suite is a command with a time limit whose output says how many tests passed and failed. A suite
+that ends with an error, or that says nothing of the kind, counts as one failed test: it cannot
+pass by not running.
+"""
+
+import concurrent.futures
+import dataclasses
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+PYTHON = sys.executable
+
+
+@dataclasses.dataclass
+class Suite:
+    name: str
+    command: list
+    minutes: float
+    passed: str = r"^(\d+) passed, \d+ failed$"  # each match adds its number
+    failed: str = r"^\d+ passed, (\d+) failed$"
+
+
+def google_tests():
+    for program in sorted((BUILD / "bin/tests").glob("*")):
+        if program.is_file() and os.access(program, os.X_OK):
+            yield Suite(
+                program.name,
+                [str(program)],
+                minutes=8,
+                passed=r"^\[  PASSED  \] (\d+) tests?\.",
+                failed=r"^\[  FAILED  \] (\d+) tests?, listed below",
+            )
+
+
+def script(path, minutes, *arguments):
+    return Suite(path, [PYTHON, str(ROOT / "tests" / path), *arguments], minutes)
+
+
+def suites():
+    yield Suite(
+        "lit",
+        ["/usr/lib/llvm-22/bin/lit", "--no-progress-bar", "--timeout=120", str(BUILD / "tests")],
+        minutes=10,
+        passed=r"^ +(?:Expectedly )?Passed *: +(\d+)",
+        failed=r"^ +(?:Failed|Timed Out|Unresolved) *: +(\d+)",
+    )
+    yield from google_tests()
+    yield script("structure.py", minutes=5)
+
+
+def run(suite):
+    start = time.monotonic()
+    environment = dict(
+        os.environ,
+        FORMWORK_BUILD=str(BUILD),
+        FORMWORK_PYTHON=PYTHON,
+        FORMWORK_CACHE=str(BUILD / "cache"),
+        TF_CPP_MIN_LOG_LEVEL="3",
+    )
+    try:
+        process = subprocess.run(
+            suite.command,
+            cwd=BUILD,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=suite.minutes * 60,
+        )
+        output, status = process.stdout, process.returncode
+    except subprocess.TimeoutExpired as expired:
+        output = (expired.stdout or b"").decode(errors="replace")
+        output += f"\nstopped after {suite.minutes} minutes\n"
+        status = -1
+    return output, status, time.monotonic() - start
+
+
+def count(pattern, output):
+    return sum(int(number) for number in re.findall(pattern, output, re.MULTILINE))
+
+
+def report(suite, output, status, seconds):
+    passed, failed = count(suite.passed, output), count(suite.failed, output)
+    if failed == 0 and (status != 0 or passed == 0):
+        failed = 1
+    if failed:
+        print(output[-20000:], flush=True)
+    print(f"{suite.name:32} {passed:5} passed {failed:5} failed {seconds:7.1f} s", flush=True)
+    return passed, failed
+
+
+def main(words):
+    chosen = [s for s in suites() if not words or any(word in s.name for word in words)]
+    passed = failed = 0
+    # Two at a time: most suites leave a core idle for much of their time.
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for suite, (output, status, seconds) in zip(chosen, pool.map(run, chosen)):
+            suite_passed, suite_failed = report(suite, output, status, seconds)
+            passed, failed = passed + suite_passed, failed + suite_failed
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
