@@ -1,0 +1,37 @@
+// From planned kernels to an artefact.
+//
+// What comes in: a module after the plan pipeline of passes/ (kernels in `module @kernels`, host
+// functions on buffers of one arena). Codegen translates and schedules inside kernels; it fuses
+// nothing, allocates nothing and refuses what no target rule scheduled.
+#pragma once
+
+#include "codegen/EntryTable.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/raw_ostream.h"
+
+namespace formwork {
+
+struct CPUOptions {
+  /// Exported names begin with it; a C identifier. Empty: the module's fw.name.
+  std::string name;
+  /// LLVM's names; empty for the machine that compiles.
+  std::string triple, cpu, features;
+  /// Scalar loops instead of schedules: for tests and `formwork verify`, never for a product.
+  bool unoptimized = false;
+  /// If given, receives the LLVM IR that the object is made from, after optimization.
+  llvm::raw_ostream *printLLVM = nullptr;
+};
+
+struct Artifact {
+  /// A relocatable object of the target. It exports what `entries` name, and nothing else.
+  llvm::SmallVector<char, 0> object;
+  std::vector<Entry> entries;
+  /// What it was compiled for, as in formwork_model: "x86_64-linux-gnu znver4".
+  std::string target;
+};
+
+/// Consumes the module.
+mlir::FailureOr<Artifact> compileForCPU(mlir::ModuleOp module, const CPUOptions &options);
+
+} // namespace formwork
