@@ -1,0 +1,79 @@
+// Escapes names by what is allowed, never by what is known to be bad.
+#include "codegen/package/Names.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace llvm;
+
+namespace formwork::package {
+
+static StringSet<> words(StringRef text) {
+  StringSet<> result;
+  for (StringRef word : split(text, ' '))
+    result.insert(word);
+  return result;
+}
+
+static bool isKeyword(StringRef word) {
+  // C23 and C++23, alternative tokens and the names of <stdint.h> and <stddef.h> included, since an
+  // argument of that name hides the type of the next one.
+  static const StringSet<> keywords = words(
+      "alignas alignof and and_eq asm atomic_cancel atomic_commit atomic_noexcept auto bitand "
+      "bitor bool break case catch char char16_t char32_t char8_t class co_await co_return "
+      "co_yield compl concept const const_cast consteval constexpr constinit continue decltype "
+      "default delete do double dynamic_cast else enum explicit export extern false float for "
+      "friend goto if inline int int32_t int64_t linux long mutable namespace new noexcept not "
+      "not_eq nullptr operator or or_eq private protected public reflexpr register "
+      "reinterpret_cast requires restrict return short signed size_t sizeof static "
+      "static_assert static_cast std struct switch synchronized template this thread_local "
+      "throw true try typedef typeid typename typeof typeof_unqual uint8_t union unix unsigned "
+      "using virtual void volatile wchar_t while xor xor_eq");
+  return keywords.contains(word);
+}
+
+std::string identifier(StringRef name) {
+  std::string result;
+  for (char c : name)
+    result += isAlnum(c) ? c : '_';
+  if (result.empty() || !isAlpha(result.front()))
+    result.insert(result.begin(), 'n');
+  if (isKeyword(result))
+    result += '_';
+  return result;
+}
+
+std::string commentText(StringRef name) {
+  std::string result;
+  raw_string_ostream stream(result);
+  for (char c : name) {
+    if (isAlnum(c) || StringRef(" _/.:,+-=()[]<>|").contains(c))
+      stream << c;
+    else
+      stream << '%' << format_hex_no_prefix(uint8_t(c), 2, /*Upper=*/true);
+  }
+  return result;
+}
+
+Scope::Scope(std::initializer_list<StringRef> taken) {
+  for (StringRef name : taken)
+    this->taken.insert(name);
+}
+
+/// Macros are in capitals by custom: an argument must not be one of them.
+static bool looksLikeMacro(StringRef name) {
+  return name.size() > 1 && none_of(name, [](char c) { return isLower(c); });
+}
+
+std::string Scope::unique(StringRef name) {
+  std::string base = identifier(name);
+  if (looksLikeMacro(base))
+    base += '_';
+  std::string result = base;
+  for (int i = 2; !taken.insert(result).second; ++i)
+    result = base + "_" + std::to_string(i);
+  return result;
+}
+
+} // namespace formwork::package

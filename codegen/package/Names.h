@@ -1,0 +1,35 @@
+// Names from a model, made fit for generated source.
+//
+// A model's names are untrusted: they may hold comment ends, line ends, quotes, keywords or
+// nothing. What comes out of here can neither leave a comment nor an identifier.
+#pragma once
+
+#include "llvm/ADT/StringRef.h"
+#include "llvm/ADT/StringSet.h"
+
+#include <string>
+
+namespace formwork::package {
+
+/// `name` as an identifier of C and C++: other characters become `_`, keywords get one appended,
+/// and what does not begin with a letter gets an `n` in front.
+std::string identifier(llvm::StringRef name);
+
+/// `name` for a comment on one line: letters, digits and harmless punctuation as they are, every
+/// other byte as %XX.
+std::string commentText(llvm::StringRef name);
+
+/// Identifiers of one scope, none given twice.
+class Scope {
+public:
+  /// What this scope uses for itself.
+  explicit Scope(std::initializer_list<llvm::StringRef> taken = {});
+
+  /// identifier(name), with `_` appended if it looks like a macro and _2, _3, ... if it is taken.
+  std::string unique(llvm::StringRef name);
+
+private:
+  llvm::StringSet<> taken;
+};
+
+} // namespace formwork::package
