@@ -1,0 +1,145 @@
+"""Compares random models with Keras until every value of every argument was compared ten times.
+
+    run.py [--models 200] [--seed 0] [--only SEED]
+
+Models are drawn from their seeds, in two processes. A model that fails is made smaller while it
+still fails and written to failures/ in the build folder; a fixed one is kept in regressions/, which
+is compared first in every run.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import multiprocessing
+import os
+import pathlib
+import sys
+import traceback
+
+HERE = pathlib.Path(__file__).resolve().parent
+BUILD = pathlib.Path(os.environ.get("FORMWORK_BUILD", HERE.parents[1] / "build"))
+sys.path.insert(0, str(HERE))
+sys.dont_write_bytecode = True
+
+from generate import Coverage, generate
+
+ENOUGH = 10
+
+
+def compare_one(spec):
+    """None, or why the model fails. Runs in a process of its own, with Keras loaded once."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+    import tempfile
+
+
+    from compare import Mismatch, compare
+
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            compare(spec, pathlib.Path(folder))
+    except Mismatch as mismatch:
+        return str(mismatch)
+    except Exception:
+        return traceback.format_exc(limit=8)
+    return None
+
+
+def smaller(spec):
+    """The specification with one node fewer, in every way there is: users take the node's input."""
+    count = len(spec["inputs"])
+    for index in range(len(spec["nodes"]) - 1, -1, -1):
+        node = spec["nodes"][index]
+        at = count + index
+        if len(set(node["from"])) != 1 or at in spec["outputs"]:
+            continue
+        if any(n.get("shares") == at for n in spec["nodes"]):
+            continue
+        moved = lambda i, at=at, source=node["from"][0]: source if i == at else i - (i > at)
+        nodes = [
+            {**n, "from": [moved(i) for i in n["from"]], **({"shares": moved(n["shares"])} if "shares" in n else {})}
+            for k, n in enumerate(spec["nodes"])
+            if k != index
+        ]
+        yield {**spec, "nodes": nodes, "outputs": [moved(i) for i in spec["outputs"]]}
+
+
+def minimise(spec, pool):
+    """The smallest model found that still differs from Keras."""
+    for candidate in smaller(spec):
+        reason = pool.submit(compare_one, candidate).result()
+        # A model that Keras cannot build is not a smaller failure.
+        if reason and "Traceback" not in reason:
+            return minimise(candidate, pool)
+    return spec
+
+
+def keep_failure(spec, reason, pool):
+    folder = BUILD / "differential-failures"
+    folder.mkdir(parents=True, exist_ok=True)
+    small = spec if "Traceback" in reason else minimise(spec, pool)
+    path = folder / f"{spec['seed']}.json"
+    path.write_text(json.dumps({"reason": reason, **small}, indent=1))
+    return path
+
+
+def drawn(first, models):
+    """Specifications from `first` on: at least `models`, and until all arguments are covered."""
+    coverage, seed = Coverage(), first
+    while seed < first + models or (min(coverage.counts.values()) < ENOUGH and seed < first + 3 * models):
+        spec = generate(seed, coverage)
+        coverage.add(spec["uses"])
+        yield spec
+        seed += 1
+
+
+def print_coverage(specs):
+    coverage = Coverage()
+    for spec in specs:
+        coverage.add(spec["uses"])
+    print("how often each value was compared:")
+    owner_before = None
+    for (owner, argument, value), count in coverage.counts.items():
+        if owner != owner_before:
+            print(f"\n  {owner}", end="")
+        print(f"\n    {argument} " if (owner, argument) != owner_before else "", end="")
+        print(f"{value}:{count}", end=" ")
+        owner_before = owner
+    print()
+    return min(coverage.counts.values())
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    options.add_argument("--models", type=int, default=200)
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--only", type=int, help="compare one seed of the sequence")
+    options.add_argument("--file", type=pathlib.Path, help="compare one specification")
+    options = options.parse_args()
+
+    regressions = [json.loads(p.read_text()) for p in sorted((HERE / "regressions").glob("*.json"))]
+    specs = list(drawn(options.seed, options.models))
+    if options.only is not None:
+        regressions, specs = [], [s for s in specs if s["seed"] == options.only]
+    if options.file:
+        regressions, specs = [json.loads(options.file.read_text())], []
+
+    failed = []
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(2, mp_context=context, max_tasks_per_child=40) as pool:
+        for spec, reason in zip(regressions + specs, pool.map(compare_one, regressions + specs)):
+            if reason:
+                failed.append(spec)
+                print(f"model {spec['seed']} ({len(spec['nodes'])} layers): {reason}", flush=True)
+                print(f"  kept as {keep_failure(spec, reason, pool)}", flush=True)
+    compared = [s for s in specs if s not in failed]
+    least = print_coverage(compared)
+    complete = options.only is not None or options.file is not None or least >= ENOUGH
+    if not complete:
+        print(f"a value was compared {least} times, not {ENOUGH}")
+    print(f"{len(regressions) + len(specs) - len(failed)} passed, {len(failed) + (not complete)} failed")
+    return 1 if failed or not complete else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
