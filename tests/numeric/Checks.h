@@ -1,0 +1,54 @@
+// What is checked of a row, on one executor. Each check returns what it found wrong, so that a test
+// can demand that nothing is found, or (planted faults) that something is.
+#pragma once
+
+#include "tests/numeric/Executor.h"
+#include "tests/numeric/Table.h"
+
+namespace formwork::test {
+
+/// One line per mistake; empty if all is well.
+using Findings = std::vector<std::string>;
+
+/// Whether the row's gradients are checked, and its functions with `?` dimensions.
+bool hasGradient(const Row &row);
+bool hasGeneralVersion(const Row &row, const Executor &executor);
+
+class CompiledRow {
+public:
+  /// Compiles all functions of all instances as one module.
+  CompiledRow(const Row &row, Executor &executor, mlir::MLIRContext &context);
+
+  /// Whether the row compiled. If not, diagnostics went to stderr and every check finds that.
+  bool compiled() const { return program != nullptr; }
+
+  /// %y against the row's naive reference.
+  Findings forward();
+  /// The gradient of sum(%y * seed) against central differences.
+  Findings gradient();
+  /// The gradient of the gradient's inner product with weights, with respect to operands and seed,
+  /// against central differences of the gradient.
+  Findings secondOrder();
+  /// The functions with `?` dimensions against the specialized ones, bit by bit.
+  Findings generalVersion();
+
+private:
+  struct Case;
+  struct Derivative;
+
+  Findings forEachCase(llvm::function_ref<void(Case &, Findings &)> check);
+  void checkDerivative(const Derivative &derivative, Findings &findings);
+  void compareBits(const std::string &function, std::vector<Array> arguments,
+                   std::vector<Array> results, Findings &findings);
+  std::vector<Array> run(const std::string &function, std::vector<Array> arguments,
+                         std::vector<Array> results);
+
+  const Row &row;
+  std::vector<Case> cases;
+  std::unique_ptr<Program> program;
+
+public:
+  ~CompiledRow();
+};
+
+} // namespace formwork::test

@@ -1,0 +1,186 @@
+// The reference executor: buildReferencePipeline, then MLIR's JIT.
+#include "tests/numeric/Executor.h"
+#include "passes/Passes.h"
+#include "tools/Dialects.h"
+
+#include "mlir/ExecutionEngine/ExecutionEngine.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "llvm/Support/TargetSelect.h"
+
+#include <cstring>
+
+using namespace mlir;
+
+namespace formwork::test {
+
+/// All bits set is NaN in every floating-point type, and no likely integer.
+static constexpr int poison = 0xff;
+
+namespace {
+/// Where malloc in produced code gets its memory: the reference pipeline frees nothing.
+struct Heap {
+  std::vector<std::unique_ptr<char[]>> blocks;
+
+  void *allocate(size_t size) {
+    blocks.emplace_back(new char[size]);
+    return std::memset(blocks.back().get(), poison, size);
+  }
+};
+
+/// An array's bytes in its element type, and the descriptor through which MLIR sees them.
+class Buffer {
+public:
+  explicit Buffer(const Array &array) : element(array.element) {
+    bytes.assign(std::max<size_t>(1, array.size() * elementSize()), char(poison));
+    descriptor = {reinterpret_cast<intptr_t>(bytes.data()),
+                  reinterpret_cast<intptr_t>(bytes.data()), 0};
+    descriptor.insert(descriptor.end(), array.shape.begin(), array.shape.end());
+    for (int64_t i = 1; i <= array.rank(); ++i)
+      descriptor.push_back(countElements(Shape(array.shape.begin() + i, array.shape.end())));
+  }
+
+  void write(const Array &array) {
+    convert([&](auto *data) {
+      for (int64_t i = 0; i < array.size(); ++i)
+        data[i] = array.values[i];
+    });
+  }
+
+  void read(Array &array) {
+    convert([&](auto *data) {
+      for (int64_t i = 0; i < array.size(); ++i)
+        array.values[i] = data[i];
+    });
+  }
+
+  void *argument() {
+    pointer = descriptor.data();
+    return &pointer;
+  }
+
+private:
+  size_t elementSize() const {
+    return element == "i1" ? 1 : element == "f32" || element == "i32" ? 4 : 8;
+  }
+
+  void convert(llvm::function_ref<void(double *)> f64, llvm::function_ref<void(float *)> f32,
+               llvm::function_ref<void(int64_t *)> i64, llvm::function_ref<void(int32_t *)> i32,
+               llvm::function_ref<void(bool *)> i1) {
+    if (element == "f64")
+      f64(reinterpret_cast<double *>(bytes.data()));
+    else if (element == "f32")
+      f32(reinterpret_cast<float *>(bytes.data()));
+    else if (element == "i64")
+      i64(reinterpret_cast<int64_t *>(bytes.data()));
+    else if (element == "i32")
+      i32(reinterpret_cast<int32_t *>(bytes.data()));
+    else if (element == "i1")
+      i1(reinterpret_cast<bool *>(bytes.data()));
+    else
+      llvm::report_fatal_error("tests have no arrays of " + llvm::Twine(element));
+  }
+  void convert(auto body) { convert(body, body, body, body, body); }
+
+  std::string element;
+  std::vector<char> bytes;
+  std::vector<int64_t> descriptor;
+  int64_t *pointer = nullptr;
+};
+} // namespace
+
+/// The heap of the call in progress.
+static Heap *currentHeap = nullptr;
+
+static void *allocateFromHeap(size_t size) { return currentHeap->allocate(size); }
+
+namespace {
+class ReferenceProgram : public Program {
+public:
+  explicit ReferenceProgram(std::unique_ptr<ExecutionEngine> engine) : engine(std::move(engine)) {
+    this->engine->registerSymbols([](llvm::orc::MangleAndInterner interner) {
+      llvm::orc::SymbolMap symbols;
+      symbols[interner("malloc")] = {llvm::orc::ExecutorAddr::fromPtr(&allocateFromHeap),
+                                     llvm::JITSymbolFlags::Exported};
+      return symbols;
+    });
+  }
+
+  void call(StringRef function, std::vector<Array> &arguments,
+            std::vector<Array> &results) override {
+    std::vector<Buffer> buffers;
+    for (const Array &argument : arguments)
+      buffers.emplace_back(argument).write(argument);
+    for (const Array &result : results)
+      buffers.emplace_back(result);
+    std::vector<void *> packed;
+    for (Buffer &buffer : buffers)
+      packed.push_back(buffer.argument());
+    Heap heap;
+    currentHeap = &heap;
+    lookup(function)(packed.data());
+    currentHeap = nullptr;
+    for (auto [i, array] : llvm::enumerate(llvm::concat<Array>(arguments, results)))
+      buffers[i].read(array);
+  }
+
+private:
+  using Entry = void (*)(void **);
+
+  Entry lookup(StringRef function) {
+    Entry &entry = entries[function];
+    if (!entry)
+      entry = llvm::cantFail(engine->lookupPacked(("_mlir_ciface_" + function).str()));
+    return entry;
+  }
+
+  std::unique_ptr<ExecutionEngine> engine;
+  llvm::StringMap<Entry> entries;
+};
+
+class ReferenceExecutor : public Executor {
+public:
+  StringRef name() const override { return "reference"; }
+  bool compilesGeneral() const override { return true; }
+
+  std::unique_ptr<Program> compile(ModuleOp module) override {
+    PassManager training(module.getContext()), reference(module.getContext());
+    buildTrainingPipeline(training);
+    buildReferencePipeline(reference);
+    if (failed(training.run(module)))
+      return nullptr;
+    // Variables are arguments by now.
+    for (auto variable : llvm::make_early_inc_range(module.getOps<VariableOp>()))
+      variable.erase();
+    if (failed(reference.run(module)))
+      return nullptr;
+    ExecutionEngineOptions options;
+    // Loops over a few hundred elements: compiling takes longer than running.
+    options.jitCodeGenOptLevel = llvm::CodeGenOptLevel::None;
+    return std::make_unique<ReferenceProgram>(
+        llvm::cantFail(ExecutionEngine::create(module, options)));
+  }
+};
+} // namespace
+
+std::unique_ptr<Executor> makeReferenceExecutor() { return std::make_unique<ReferenceExecutor>(); }
+
+std::vector<std::unique_ptr<Executor>> makeExecutors() {
+  std::vector<std::unique_ptr<Executor>> executors;
+  executors.push_back(makeReferenceExecutor());
+  return executors;
+}
+
+std::unique_ptr<MLIRContext> makeContext() {
+  llvm::InitializeNativeTarget();
+  llvm::InitializeNativeTargetAsmPrinter();
+  DialectRegistry registry;
+  registerDialects(registry);
+  registerBuiltinDialectTranslation(registry);
+  registerLLVMDialectTranslation(registry);
+  auto context = std::make_unique<MLIRContext>(registry);
+  context->loadDialect<FwDialect>();
+  return context;
+}
+
+} // namespace formwork::test

@@ -1,0 +1,48 @@
+// The seam between the numeric table and a pipeline: pure fw functions in, callable functions out.
+//
+// Every target has an executor, and every executor runs every row of the table.
+#pragma once
+
+#include "tests/numeric/Array.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+#include <memory>
+
+namespace formwork::test {
+
+/// A module that was compiled. Not thread-safe.
+class Program {
+public:
+  virtual ~Program() = default;
+
+  /// Calls `function`. `results` come with their shapes and are overwritten; an argument that the
+  /// function updates in place comes back changed.
+  virtual void call(llvm::StringRef function, std::vector<Array> &arguments,
+                    std::vector<Array> &results) = 0;
+};
+
+class Executor {
+public:
+  virtual ~Executor() = default;
+
+  virtual llvm::StringRef name() const = 0;
+
+  /// Whether functions with `?` dimensions can be called.
+  virtual bool compilesGeneral() const = 0;
+
+  /// Null, with diagnostics emitted, if the module does not compile. Changes the module.
+  virtual std::unique_ptr<Program> compile(mlir::ModuleOp module) = 0;
+};
+
+/// The unoptimized pipeline: linalg to scalar loops. Its memory comes poisoned, so that reading an
+/// element before writing it gives NaN.
+std::unique_ptr<Executor> makeReferenceExecutor();
+
+/// One for each pipeline there is.
+std::vector<std::unique_ptr<Executor>> makeExecutors();
+
+/// A context that has the dialects of all pipelines and can translate to LLVM.
+std::unique_ptr<mlir::MLIRContext> makeContext();
+
+} // namespace formwork::test
