@@ -1,9 +1,9 @@
 /* The interface of produced code: how a compiled model is described and called.
  *
- * Plain C, so that C++, Python's ctypes and anything else can use it. A produced library exports one
- * descriptor, `const formwork_model *NAME_model(void)`; what is in it is constant data. Nothing here
- * allocates, has globals or keeps hidden state: the caller owns every byte that a call reads or
- * writes, and calls on distinct state and arena may run at the same time.
+ * Plain C, so that C++, Python's ctypes and anything else can use it. A produced library exports
+ * one descriptor, `const formwork_model *NAME_model(void)`; what is in it is constant data. Nothing
+ * here allocates, has globals or keeps hidden state: the caller owns every byte that a call reads
+ * or writes, and calls on distinct state and arena may run at the same time.
  */
 #ifndef FORMWORK_ABI
 #define FORMWORK_ABI 1
@@ -25,17 +25,17 @@ typedef enum formwork_dtype {
 
 /* What a buffer is to its function, or a variable to its model. */
 typedef enum formwork_role {
-  FORMWORK_INPUT = 0,         /* buffers that the caller fills */
+  FORMWORK_INPUT = 0, /* buffers that the caller fills */
   FORMWORK_TARGET = 1,
   FORMWORK_SAMPLE_WEIGHT = 2,
   FORMWORK_SEED = 3,
-  FORMWORK_OUTPUT = 4,        /* buffers that the function fills */
+  FORMWORK_OUTPUT = 4, /* buffers that the function fills */
   FORMWORK_LOSS = 5,
   FORMWORK_METRIC = 6,
-  FORMWORK_GRADIENT = 7,      /* an output of `gradients`, an input of `apply` */
-  FORMWORK_WEIGHT = 8,        /* variables */
-  FORMWORK_SLOT = 9,          /* the optimizer's memory of a weight */
-  FORMWORK_RNG = 10,          /* seed and counter of the model's randomness */
+  FORMWORK_GRADIENT = 7,        /* an output of `gradients`, an input of `apply` */
+  FORMWORK_WEIGHT = 8,          /* variables */
+  FORMWORK_SLOT = 9,            /* the optimizer's memory of a weight */
+  FORMWORK_RNG = 10,            /* seed and counter of the model's randomness */
   FORMWORK_HYPERPARAMETER = 11, /* learning rate */
   FORMWORK_ITERATIONS = 12,
   FORMWORK_METRIC_STATE = 13
@@ -68,18 +68,18 @@ typedef enum formwork_status {
 
 /* A buffer of an entry. */
 typedef struct formwork_tensor {
-  const char *name;       /* the model's name for it: an input's, output's, metric's or variable's */
-  int32_t role;           /* formwork_role */
-  int32_t dtype;          /* formwork_dtype */
+  const char *name; /* the model's name for it: an input's, output's, metric's or variable's */
+  int32_t role;     /* formwork_role */
+  int32_t dtype;    /* formwork_dtype */
   int32_t rank;
   int32_t reserved;
-  const int64_t *shape;   /* a size, or -1-s for symbol s of `dims` */
-  int64_t limit;          /* for indices: values must be in [0, limit); 0 if anything goes */
+  const int64_t *shape; /* a size, or -1-s for symbol s of `dims` */
+  int64_t limit;        /* for indices: values must be in [0, limit); 0 if anything goes */
 } formwork_tensor;
 
 /* One compilation of an entry. */
 typedef struct formwork_concrete {
-  const int64_t *dims;    /* the symbols' sizes it was compiled for; NULL: any */
+  const int64_t *dims; /* the symbols' sizes it was compiled for; NULL: any */
   formwork_function *run;
   /* Bytes of arena that `run` needs for `dims`. */
   int64_t (*arena_size)(const int64_t *dims);
@@ -110,24 +110,25 @@ typedef struct formwork_entry {
 /* A variable: in `state` if the model trains, else in `constants`. Its bytes are its elements in
  * row-major order. */
 typedef struct formwork_variable {
-  const char *name;       /* unique: "dense/kernel", "adam/dense/kernel/momentum" */
-  const char *path;       /* in a Keras .weights.h5: "layers/dense/vars/0"; NULL if it has no place */
-  int32_t role;           /* formwork_role */
-  int32_t dtype;          /* formwork_dtype */
+  const char *name; /* unique: "dense/kernel", "adam/dense/kernel/momentum" */
+  const char *path; /* in a Keras .weights.h5: "layers/dense/vars/0"; NULL if it has no place */
+  int32_t role;     /* formwork_role */
+  int32_t dtype;    /* formwork_dtype */
   int32_t rank;
-  int32_t trainable;      /* 1 if train_step moves it along its gradient */
+  int32_t trainable; /* 1 if train_step moves it along its gradient */
   const int64_t *shape;
-  int64_t offset;         /* bytes from the start of state or constants, a multiple of 64 */
-  const char *slot_of;    /* the variable whose slot this is; NULL for others */
+  int64_t offset;      /* bytes from the start of state or constants, a multiple of 64 */
+  const char *slot_of; /* the variable whose slot this is; NULL for others */
 } formwork_variable;
 
 typedef struct formwork_model {
-  uint32_t abi;           /* FORMWORK_ABI */
-  uint32_t size;          /* sizeof(formwork_model), for later additions at its end */
+  uint32_t abi;  /* FORMWORK_ABI */
+  uint32_t size; /* sizeof(formwork_model), for later additions at its end */
   const char *name;
-  const char *target;     /* what it was compiled for: "x86_64-linux-gnu znver4" */
-  const char *config;     /* the Keras configuration, JSON; NULL if it was left out */
-  const char *compile_config; /* optimizer, loss, metrics as Keras writes them, JSON; NULL if none */
+  const char *target; /* what it was compiled for: "x86_64-linux-gnu znver4" */
+  const char *config; /* the Keras configuration, JSON; NULL if it was left out */
+  const char
+      *compile_config;    /* optimizer, loss, metrics as Keras writes them, JSON; NULL if none */
   int64_t state_size;     /* bytes; 0 if the model does not train */
   int64_t constants_size; /* bytes */
   const void *constants;  /* weights, embedded; NULL if they are outside or come from init */

@@ -1,0 +1,45 @@
+// How the runtime tells a user what is wrong with what was given.
+//
+// An Error is a mistake in the user's files, data or options: its message names the file and the
+// array, says what is wrong, why, and what to do. It is not for the runtime's own invariants, which
+// are assertions. Messages are formatted with printf's words: iostreams would double the size of a
+// small program.
+#pragma once
+
+#include <exception>
+#include <string>
+#include <vector>
+
+namespace formwork::runtime {
+
+/// printf into a string.
+[[gnu::format(printf, 1, 2)]] std::string text(const char *format, ...);
+
+class Error : public std::exception {
+public:
+  explicit Error(std::string message) : message(std::move(message)) {}
+  const char *what() const noexcept override { return message.c_str(); }
+
+private:
+  std::string message;
+};
+
+/// Misuse of the command line rather than a mistake in a file.
+class UsageError : public Error {
+public:
+  using Error::Error;
+};
+
+/// Gathers mistakes, so that a user hears of all of them at once.
+class Mistakes {
+public:
+  void add(std::string message) { messages.push_back(std::move(message)); }
+  bool empty() const { return messages.empty(); }
+  /// Throws an Error of all messages, one per line, if there are any.
+  void raise() const;
+
+private:
+  std::vector<std::string> messages;
+};
+
+} // namespace formwork::runtime

@@ -1,0 +1,54 @@
+// A model with its own variables and scratch memory: what a program runs and trains.
+//
+// Not for several threads at once (one instance per thread; the descriptor and the pool are
+// shared).
+#pragma once
+
+#include "runtime/Descriptor.h"
+#include "runtime/Memory.h"
+
+#include <cstddef>
+
+namespace formwork::runtime {
+
+class Instance {
+public:
+  /// Variables are zero until `initialize` or a checkpoint sets them. The context's pool must
+  /// outlive the instance.
+  Instance(const formwork_model &, const formwork_context &);
+
+  const formwork_model &model() const { return descriptor; }
+
+  /// Sets the variables to those compiled in, or runs `init` with the seed. A model whose weights
+  /// are neither inside nor made by `init` is left at zero: then `needsWeights` says so.
+  void initialize(int64_t seed);
+  bool needsWeights() const;
+
+  /// The bytes that the variables' offsets count from. Writing to a model that does not train
+  /// detaches it from the constants compiled in.
+  const std::byte *variableBytes() const;
+  std::byte *writableVariables();
+
+  /// The compilation for these sizes; an Error if there is none.
+  const formwork_concrete &select(const formwork_entry &, const int64_t *dims) const;
+  /// Runs a compilation, in scratch memory that is kept from call to call.
+  void run(const formwork_entry &, const formwork_concrete &, const int64_t *dims,
+           void *const *buffers);
+  void run(const formwork_entry &entry, const int64_t *dims, void *const *buffers) {
+    run(entry, select(entry, dims), dims, buffers);
+  }
+
+private:
+  const void *constants() const;
+
+  const formwork_model &descriptor;
+  formwork_context context;
+  AlignedMemory state;
+  AlignedMemory ownConstants; // empty while those compiled in are used
+  AlignedMemory arena;
+};
+
+/// The variable of that role, or null: there is at most one rng, one learning rate.
+const formwork_variable *findVariable(const formwork_model &, formwork_role);
+
+} // namespace formwork::runtime

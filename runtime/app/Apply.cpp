@@ -1,0 +1,58 @@
+// `evaluate` and `predict`: a trained model over data.
+#include "runtime/Error.h"
+#include "runtime/app/Json.h"
+#include "runtime/app/Options.h"
+#include "runtime/cpu/ThreadPool.h"
+#include "runtime/data/ArrayFile.h"
+#include "runtime/io/Checkpoint.h"
+
+namespace formwork::runtime {
+
+static void loadWeights(Instance &instance, const Options &options) {
+  instance.initialize(/*seed=*/0);
+  if (!options.weights.empty())
+    loadCheckpoint(options.weights, instance);
+  else if (instance.needsWeights())
+    throw Error(
+        text("%s: has no weights inside: name a checkpoint with --weights", instance.model().name));
+}
+
+int evaluateCommand(const formwork_model &model, const Options &options) {
+  if (options.data.empty())
+    throw UsageError("evaluate needs data: --data FILE");
+  const formwork_entry &entry = requireEntry(model, "evaluate_step");
+  ThreadPool pool(options.threads);
+  Instance instance(model, pool.context());
+  loadWeights(instance, options);
+  Dataset data = loadDataset(options.data, entry, Part::Test);
+  bool silent = options.quiet || options.json;
+  Progress progress(silent ? Display::Silent : displayFor(stdout), stdout);
+  Metrics::Values values =
+      evaluate(instance, data, 0, data.rows, options.batchSize, silent ? nullptr : &progress);
+  if (options.json) {
+    Json json;
+    json.open('{');
+    for (auto &[name, value] : values)
+      json.member(name.c_str(), value);
+    puts(json.close('}').words().c_str());
+  } else if (options.quiet) {
+    puts(formatMetrics(values).c_str());
+  }
+  return 0;
+}
+
+int predictCommand(const formwork_model &model, const Options &options) {
+  if (options.data.empty() || options.output.empty())
+    throw UsageError("predict needs inputs and a file for the outputs: --input FILE -o FILE");
+  const formwork_entry &entry = requireEntry(model, "predict");
+  ThreadPool pool(options.threads);
+  Instance instance(model, pool.context());
+  loadWeights(instance, options);
+  Dataset data = loadDataset(options.data, entry, Part::Test);
+  Progress progress(options.quiet ? Display::Silent : displayFor(stdout), stdout);
+  std::vector<Array> outputs = predict(instance, data, options.batchSize, &progress);
+  writeArrays(options.output, outputs);
+  return 0;
+}
+
+} // namespace formwork::runtime

@@ -1,0 +1,140 @@
+// `bench`: how fast the model runs here, on random data.
+#include "runtime/Error.h"
+#include "runtime/app/Json.h"
+#include "runtime/app/Options.h"
+#include "runtime/cpu/ThreadPool.h"
+#include "runtime/train/Shuffle.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace formwork::runtime {
+
+namespace {
+struct Timing {
+  const char *function;
+  std::vector<int64_t> dims;
+  bool specialized; // to these very sizes
+  double seconds;   // median of a call
+  int64_t arena;
+};
+} // namespace
+
+/// Sizes of an entry's symbols: those of a compilation for this batch, else of any; a symbol that
+/// none of them fixes is 16.
+static std::vector<int64_t> chooseDims(const formwork_entry &entry, int64_t batch) {
+  std::vector<int64_t> dims(entry.dim_count, 16);
+  const int64_t *model = nullptr;
+  for (const formwork_concrete &concrete : concretes(entry))
+    if (concrete.dims && (!model || concrete.dims[0] == batch))
+      model = concrete.dims;
+  if (model)
+    std::copy(model, model + entry.dim_count, dims.begin());
+  if (!dims.empty())
+    dims[0] = batch;
+  return dims;
+}
+
+/// Numbers in [0,1), or indices below the tensor's limit.
+static void fillRandomly(const formwork_tensor &tensor, int64_t count, uint64_t seed,
+                         std::byte *to) {
+  int64_t limit = tensor.limit ? tensor.limit : 2;
+  for (int64_t i = 0; i < count; ++i) {
+    uint32_t word = philox({uint32_t(i), uint32_t(i >> 32), 0, 0}, seed)[0];
+    float fraction = float(word >> 8) * 0x1p-24f;
+    auto index = int64_t(word) % limit;
+    std::byte *at = to + i * elementSize(tensor.dtype);
+    if (tensor.dtype == FORMWORK_F32)
+      *reinterpret_cast<float *>(at) = tensor.limit ? float(index) : fraction;
+    else if (tensor.dtype == FORMWORK_F64)
+      *reinterpret_cast<double *>(at) = tensor.limit ? double(index) : fraction;
+    else if (tensor.dtype == FORMWORK_I32)
+      *reinterpret_cast<int32_t *>(at) = int32_t(index);
+    else if (tensor.dtype == FORMWORK_I64)
+      *reinterpret_cast<int64_t *>(at) = index;
+    else
+      *at = std::byte(word & 1);
+  }
+}
+
+/// The median duration of a call, over about a second.
+static double medianSeconds(Instance &instance, const formwork_entry &entry, const int64_t *dims,
+                            void *const *buffers) {
+  using Clock = std::chrono::steady_clock;
+  const formwork_concrete &concrete = instance.select(entry, dims);
+  auto begin = Clock::now();
+  auto since = [](Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  std::vector<double> samples;
+  for (int i = 0; i < 10; ++i) // caches, branch predictors, clock rate
+    instance.run(entry, concrete, dims, buffers);
+  while (samples.size() < 10 || (since(begin) < 1 && samples.size() < 100000)) {
+    auto start = Clock::now();
+    instance.run(entry, concrete, dims, buffers);
+    samples.push_back(since(start));
+  }
+  std::nth_element(samples.begin(), samples.begin() + samples.size() / 2, samples.end());
+  return samples[samples.size() / 2];
+}
+
+static Timing timeEntry(Instance &instance, const formwork_entry &entry, const Options &options) {
+  std::vector<int64_t> dims = chooseDims(entry, options.batchSize);
+  std::vector<AlignedMemory> memory;
+  std::vector<void *> pointers;
+  for (const formwork_tensor &tensor : buffers(entry)) {
+    int64_t count = elementCount(tensor, dims.data());
+    memory.emplace_back(count * elementSize(tensor.dtype));
+    pointers.push_back(memory.back().data());
+    if (isData(tensor))
+      fillRandomly(tensor, count, uint64_t(options.seed.value_or(0)) + pointers.size(),
+                   memory.back().data());
+  }
+  double seconds = medianSeconds(instance, entry, dims.data(), pointers.data());
+  const formwork_concrete &concrete = instance.select(entry, dims.data());
+  return {entry.name, dims, concrete.dims != nullptr, seconds, concrete.arena_size(dims.data())};
+}
+
+static void printTable(const formwork_model &model, int threads, int64_t batch,
+                       const std::vector<Timing> &timings) {
+  printf("%s for %s, %d thread%s, random data\n\n", model.name, model.target, threads,
+         threads == 1 ? "" : "s");
+  printf("%-12s %-12s %12s %12s %14s %12s\n", "function", "sizes", "median", "calls/s", "samples/s",
+         "arena");
+  for (const Timing &timing : timings)
+    printf("%-12s %-12s %9.2f us %12.0f %14.0f %8.1f KiB%s\n", timing.function,
+           describeShape(timing.dims).c_str(), timing.seconds * 1e6, 1 / timing.seconds,
+           double(batch) / timing.seconds, double(timing.arena) / 1024,
+           timing.specialized ? "" : "  (general function)");
+}
+
+static void printJson(const formwork_model &model, int threads, int64_t batch,
+                      const std::vector<Timing> &timings) {
+  Json json;
+  json.open('{').member("model", model.name).member("target", model.target);
+  json.member("threads", threads).member("batch_size", batch).key("functions").open('[');
+  for (const Timing &timing : timings) {
+    json.open('{').member("function", timing.function);
+    json.member("median_seconds", timing.seconds).member("steps_per_second", 1 / timing.seconds);
+    json.member("samples_per_second", double(batch) / timing.seconds);
+    json.member("arena_bytes", timing.arena).member("specialized", timing.specialized);
+    json.close('}');
+  }
+  puts(json.close(']').close('}').words().c_str());
+}
+
+int bench(const formwork_model &model, const Options &options) {
+  ThreadPool pool(options.threads);
+  Instance instance(model, pool.context());
+  instance.initialize(options.seed.value_or(0));
+  std::vector<Timing> timings;
+  for (const char *name : {"predict", "train_step"})
+    if (const formwork_entry *entry = findEntry(model, name))
+      timings.push_back(timeEntry(instance, *entry, options));
+  if (timings.empty())
+    throw Error(text("%s: has neither predict nor train_step to time", model.name));
+  (options.json ? printJson : printTable)(model, pool.size(), options.batchSize, timings);
+  return 0;
+}
+
+} // namespace formwork::runtime

@@ -1,0 +1,51 @@
+// The command line of a produced program: one table of commands, one of options.
+#pragma once
+
+#include "runtime/train/Fit.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace formwork::runtime {
+
+struct Command;
+
+struct Options {
+  const Command *command = nullptr;
+  std::vector<std::string> data;
+  std::vector<std::string> validationData;
+  std::string output;
+  std::string weights;
+  int64_t epochs = 1;
+  int64_t batchSize = 32;
+  int64_t stepsPerEpoch = 0;
+  double validationSplit = 0;
+  bool shuffle = true;
+  std::optional<int64_t> seed;         // else the checkpoint's, else 0
+  std::optional<int64_t> initialEpoch; // else the checkpoint's, else 0
+  int threads = 0;
+  bool json = false;
+  bool quiet = false;
+};
+
+struct Command {
+  const char *name;
+  const char *summary;
+  int (*run)(const formwork_model &, const Options &);
+  const char *options; // the letters of the options that it takes
+  const char *example; // its arguments in the help text
+  const char *help;
+};
+
+/// Reads the arguments; throws UsageError. Nothing if a help text was asked for and printed.
+std::optional<Options> parseOptions(int argc, char **argv, const formwork_model &);
+
+// The commands.
+int train(const formwork_model &, const Options &);
+int evaluateCommand(const formwork_model &, const Options &);
+int predictCommand(const formwork_model &, const Options &);
+int bench(const formwork_model &, const Options &);
+int summary(const formwork_model &, const Options &);
+
+} // namespace formwork::runtime

@@ -1,0 +1,34 @@
+// A file of named arrays, whichever format it has: .npz, .npy, .csv.
+#pragma once
+
+#include "runtime/data/Array.h"
+#include "runtime/data/Zip.h"
+#include "runtime/io/File.h"
+
+#include <span>
+#include <string>
+#include <vector>
+
+namespace formwork::runtime {
+
+/// The format is read from the content. Arrays are read when they are asked for.
+class ArrayFile {
+public:
+  explicit ArrayFile(std::string path);
+
+  const std::string &path() const { return file; }
+  /// In the file's order. A .npy file has one array, named after the file.
+  const std::vector<std::string> &names() const { return arrayNames; }
+  Array read(size_t index) const;
+
+private:
+  std::string file;
+  FileBytes content;
+  std::vector<std::string> arrayNames;
+  std::vector<ZipMember> members; // of a .npz, beside their names
+};
+
+/// Writes arrays by name as .npz, or one array as .npy, as the path's ending says.
+void writeArrays(const std::string &path, std::span<const Array> arrays);
+
+} // namespace formwork::runtime

@@ -1,0 +1,115 @@
+// An entry bound to a data set; see Step.h.
+#include "runtime/train/Step.h"
+
+#include "runtime/Error.h"
+
+namespace formwork::runtime {
+
+double scalar(const std::byte *at, int32_t dtype) {
+  if (dtype == FORMWORK_F64)
+    return *reinterpret_cast<const double *>(at);
+  if (dtype == FORMWORK_F32)
+    return *reinterpret_cast<const float *>(at);
+  if (dtype == FORMWORK_I64)
+    return double(*reinterpret_cast<const int64_t *>(at));
+  return *reinterpret_cast<const int32_t *>(at);
+}
+
+Step::Step(Instance &instance, const formwork_entry &entry, const Dataset &data)
+    : instance(instance), entry(entry), pointers(entry.buffer_count), dims(data.dims) {
+  dims.resize(entry.dim_count, -1);
+  for (const formwork_tensor &tensor : buffers(entry)) {
+    Binding binding;
+    binding.tensor = &tensor;
+    if (isData(tensor)) {
+      binding.column = data.find(tensor);
+      if (!binding.column)
+        throw Error(text("%s: '%s' takes '%s', for which there is no data", instance.model().name,
+                         entry.name, tensor.name));
+    }
+    bindings.push_back(std::move(binding));
+  }
+}
+
+/// Chooses the compilation for a batch size and makes room for its buffers.
+void Step::prepare(int64_t count) {
+  if (count == preparedFor)
+    return;
+  if (!dims.empty())
+    dims[0] = count;
+  for (size_t i = 0; i < bindings.size(); ++i) {
+    Binding &binding = bindings[i];
+    const formwork_tensor &tensor = *binding.tensor;
+    if (isData(tensor) && tensor.rank && tensor.shape[0] >= 0 && tensor.shape[0] != count)
+      throw Error(text("%s: '%s' was compiled for batches of %lld only, but there is one of %lld: "
+                       "use --batch-size %lld and a multiple of it as the number of samples",
+                       instance.model().name, entry.name, (long long)tensor.shape[0],
+                       (long long)count, (long long)tensor.shape[0]));
+    int64_t size = elementCount(tensor, dims.data()) * elementSize(tensor.dtype);
+    if (!binding.collected && (size > binding.staging.size() || !binding.staging.data()))
+      binding.staging = AlignedMemory(size);
+    pointers[i] = binding.staging.data();
+  }
+  concrete = &instance.select(entry, dims.data());
+  preparedFor = count;
+}
+
+/// The rows' elements in the model's type: in the data set itself where that is possible.
+const void *Step::gather(Binding &binding, const int64_t *rows, int64_t first, int64_t count) {
+  const Column &column = *binding.column;
+  if (!rows && column.direct)
+    return column.row(first);
+  std::byte *to = binding.staging.data();
+  if (!rows) {
+    column.convert(column.row(first), to, count * column.rowElements);
+    return to;
+  }
+  int64_t stride = column.rowElements * elementSize(binding.tensor->dtype);
+  for (int64_t i = 0; i < count; ++i, to += stride)
+    column.convert(column.row(rows[i]), to, column.rowElements);
+  return binding.staging.data();
+}
+
+void Step::run(const int64_t *rows, int64_t first, int64_t count) {
+  prepare(count);
+  for (size_t i = 0; i < bindings.size(); ++i) {
+    if (bindings[i].column)
+      pointers[i] = const_cast<void *>(gather(bindings[i], rows, first, count));
+    else if (bindings[i].collected)
+      pointers[i] = bindings[i].collected + first * bindings[i].rowBytes;
+  }
+  instance.run(entry, *concrete, dims.data(), pointers.data());
+}
+
+double Step::loss() const {
+  for (const Binding &binding : bindings)
+    if (binding.tensor->role == FORMWORK_LOSS)
+      return scalar(binding.staging.data(), binding.tensor->dtype);
+  return 0;
+}
+
+void Step::collect(int buffer, std::byte *rowZero, int64_t rowBytes) {
+  bindings[buffer].collected = rowZero;
+  bindings[buffer].rowBytes = rowBytes;
+}
+
+Metrics::Metrics(Instance &instance)
+    : instance(instance), resetEntry(requireEntry(instance.model(), "reset_metrics")),
+      readEntry(requireEntry(instance.model(), "metrics")) {}
+
+void Metrics::reset() { instance.run(resetEntry, nullptr, nullptr); }
+
+Metrics::Values Metrics::read() {
+  AlignedMemory values(readEntry.buffer_count * 8);
+  std::vector<void *> pointers(readEntry.buffer_count);
+  for (size_t i = 0; i < pointers.size(); ++i)
+    pointers[i] = values.data() + i * 8;
+  instance.run(readEntry, nullptr, pointers.data());
+  Values result;
+  for (size_t i = 0; i < pointers.size(); ++i)
+    result.emplace_back(readEntry.buffers[i].name,
+                        scalar(values.data() + i * 8, readEntry.buffers[i].dtype));
+  return result;
+}
+
+} // namespace formwork::runtime
