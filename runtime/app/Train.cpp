@@ -14,13 +14,21 @@ static void checkOptions(const Options &options) {
     throw UsageError("--validation-split and --validation-data exclude each other: give one");
 }
 
+static Position loadWeights(Instance &instance, const std::string &file) {
+  Position position = loadCheckpoint(file, instance);
+  if (!position.complete)
+    fprintf(stderr, "note: %s has weights but not the state of this optimizer, which begins anew\n",
+            file.c_str());
+  return position;
+}
+
 /// Variables to begin with, and how far the checkpoint that they come from has been trained.
 static Position begin(Instance &instance, const Options &options) {
   int64_t seed = options.seed.value_or(0);
   instance.initialize(seed);
   Position position;
   if (!options.weights.empty())
-    position = loadCheckpoint(options.weights, instance);
+    position = loadWeights(instance, options.weights);
   else if (instance.needsWeights())
     throw Error(
         text("%s: has no weights inside: name a checkpoint with --weights", instance.model().name));
@@ -89,7 +97,7 @@ int train(const formwork_model &model, const Options &options) {
   History history =
       fit(instance, data, validation ? &*validation : nullptr, fitOptions(options, position));
   if (!options.output.empty())
-    saveCheckpoint(options.output, instance, {options.epochs, position.seed, true});
+    saveCheckpoint(options.output, instance, {options.epochs, position.seed, true, true});
   if (options.json)
     printJson(model, options, history);
   else if (!options.quiet)

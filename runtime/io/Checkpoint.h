@@ -6,18 +6,11 @@
 #pragma once
 
 #include "runtime/Instance.h"
+#include "runtime/io/State.h"
 
-#include <cstdint>
 #include <string>
 
 namespace formwork::runtime {
-
-/// How far training has come.
-struct Position {
-  int64_t epoch = 0;  // epochs done
-  int64_t seed = 0;   // of the shuffling
-  bool known = false; // false: the file holds weights of another origin
-};
 
 /// Writes to a temporary file and renames it: an old checkpoint survives a full disk.
 void saveCheckpoint(const std::string &file, const Instance &, const Position &);

@@ -60,7 +60,7 @@ static const formwork_keras_io &module(const std::string &file) {
 
 void saveKerasArchive(const std::string &file, const Instance &instance, const Position &position) {
   const formwork_model &model = instance.model();
-  const formwork_keras_position where = {position.epoch, position.seed, 1, 0};
+  const formwork_keras_position where = {position.epoch, position.seed, 1, 1};
   char message[4096] = "";
   if (module(file).save(file.c_str(), &model, instance.variableBytes(), &where, message,
                         sizeof(message)))
@@ -73,11 +73,7 @@ Position loadKerasArchive(const std::string &file, Instance &instance) {
   if (module(file).load(file.c_str(), &instance.model(), instance.writableVariables(), &where,
                         message, sizeof(message)))
     throw Error(message);
-  Position position;
-  position.epoch = where.epoch;
-  position.seed = where.seed;
-  position.known = where.known;
-  return position;
+  return {where.epoch, where.seed, where.known != 0, where.complete != 0};
 }
 
 } // namespace formwork::runtime

@@ -242,15 +242,14 @@ static std::string makeHeader(const Safetensors &content) {
   return header;
 }
 
-void writeSafetensors(const std::string &path, const Safetensors &content) {
+void writeSafetensors(const Safetensors &content,
+                      const std::function<void(std::span<const std::byte>)> &write) {
   std::string header = makeHeader(content);
   uint64_t size = header.size();
-  ReplacingFile file(path);
-  file.write(&size, 8);
-  file.write(header);
+  write(std::as_bytes(std::span(&size, 1)));
+  write(std::as_bytes(std::span(header)));
   for (const Array &array : content.arrays)
-    file.write(array.data, array.bytes());
-  file.commit();
+    write({array.data, size_t(array.bytes())});
 }
 
 } // namespace formwork::runtime

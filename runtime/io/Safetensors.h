@@ -7,6 +7,7 @@
 #include "runtime/data/Array.h"
 #include "runtime/io/File.h"
 
+#include <functional>
 #include <span>
 #include <string>
 #include <utility>
@@ -24,6 +25,9 @@ struct Safetensors {
 };
 
 Safetensors readSafetensors(const FileBytes &, const std::string &file);
-void writeSafetensors(const std::string &file, const Safetensors &);
+
+/// Hands the file's bytes to `write`, piece by piece.
+void writeSafetensors(const Safetensors &,
+                      const std::function<void(std::span<const std::byte>)> &write);
 
 } // namespace formwork::runtime

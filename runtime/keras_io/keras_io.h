@@ -14,12 +14,12 @@
 extern "C" {
 #endif
 
-/* How far training has come; `known` is 0 for an archive that Formwork did not write. */
+/* How far training has come. */
 typedef struct formwork_keras_position {
   int64_t epoch;
   int64_t seed;
-  int32_t known;
-  int32_t reserved;
+  int32_t known;    /* 0 for an archive that Formwork did not write: epoch and seed mean nothing */
+  int32_t complete; /* 0 if the optimizer's state was not in the archive, or another optimizer's */
 } formwork_keras_position;
 
 /* `variables` is what the descriptor's offsets count from. Both return 0, or 1 and a message of at

@@ -112,7 +112,7 @@ TEST(Fit, ResumedFromACheckpointEndsInTheSameBits) {
   Linear whole(11), first(11), second(99);
   fit(whole.instance, data, nullptr, all);
   fit(first.instance, data, nullptr, begin);
-  saveCheckpoint(temporary("cut.safetensors"), first.instance, {3, 11, true});
+  saveCheckpoint(temporary("cut.safetensors"), first.instance, {3, 11, true, true});
   Position position = loadCheckpoint(temporary("cut.safetensors"), second.instance);
   EXPECT_TRUE(position.known);
   all.initialEpoch = position.epoch;

@@ -1,0 +1,69 @@
+// A model's variables as the content of a safetensors file; see State.h.
+#include "runtime/io/State.h"
+
+#include "runtime/Error.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+namespace formwork::runtime {
+
+static Array view(const std::byte *base, const formwork_variable &variable) {
+  Array array;
+  array.name = variable.name;
+  array.type = elementType(formwork_dtype(variable.dtype));
+  array.shape.assign(variable.shape, variable.shape + variable.rank);
+  array.data = base + variable.offset;
+  return array;
+}
+
+Safetensors packState(const formwork_model &model, const std::byte *bytes, const Position &position,
+                      VariableFilter *wanted) {
+  Safetensors content;
+  content.metadata = {{"format", "formwork"},
+                      {"model", model.name},
+                      {"epoch", std::to_string(position.epoch)},
+                      {"seed", std::to_string(position.seed)}};
+  for (const formwork_variable &variable : variables(model))
+    if (wanted(variable))
+      content.arrays.push_back(view(bytes, variable));
+  return content;
+}
+
+/// Adds a mistake if the array is not what the variable needs.
+static void check(const Array *array, const Array &expected, const formwork_variable &variable,
+                  const std::string &file, const char *model, Mistakes &mistakes) {
+  if (!array && variable.role == FORMWORK_WEIGHT)
+    mistakes.add(text("%s: has no array '%s', which model %s needs as %s: is it the checkpoint of "
+                      "another model?",
+                      file.c_str(), variable.name, model, expected.describe().c_str()));
+  else if (array && (array->shape != expected.shape || array->type != expected.type))
+    mistakes.add(text("%s: array '%s' is %s, but model %s needs %s: it belongs to another model",
+                      file.c_str(), variable.name, array->describe().c_str(), model,
+                      expected.describe().c_str()));
+}
+
+Position unpackState(const Safetensors &content, const std::string &file,
+                     const formwork_model &model, std::byte *bytes, VariableFilter *wanted) {
+  Mistakes mistakes;
+  Position position;
+  position.complete = true;
+  for (const formwork_variable &variable : variables(model)) {
+    if (!wanted(variable))
+      continue;
+    const Array *array = content.find(variable.name);
+    position.complete &= array != nullptr;
+    check(array, view(bytes, variable), variable, file, model.name, mistakes);
+  }
+  mistakes.raise();
+  for (const formwork_variable &variable : variables(model))
+    if (const Array *array = content.find(variable.name); wanted(variable) && array)
+      memcpy(bytes + variable.offset, array->data, array->bytes());
+  position.known = !content.note("epoch").empty();
+  position.epoch = std::max(0ll, atoll(content.note("epoch").c_str()));
+  position.seed = atoll(content.note("seed").c_str());
+  return position;
+}
+
+} // namespace formwork::runtime
