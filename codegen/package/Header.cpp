@@ -126,7 +126,7 @@ Function Printer::named(const Entry &entry) const {
 /// [batch, 64]
 std::string Printer::shape(ArrayRef<int64_t> shape, ArrayRef<std::string> dims) const {
   auto size = [&](int64_t size) { return size < 0 ? dims[-1 - size] : std::to_string(size); };
-  return "[" + join(map_range(shape, size), ", ") + "]";
+  return ("[" + Twine(join(map_range(shape, size), ", ")) + "]").str();
 }
 
 /// DIGITS_STATE_SIZE
@@ -136,9 +136,10 @@ std::string Printer::macro(const Twine &suffix) const {
 
 std::string Printer::arenaMacro(const Function &function, const Concrete &concrete) const {
   std::string name = StringRef(function.name).upper() + "_ARENA_SIZE";
-  if (concrete.dims)
-    name += "_" + join(map_range(*concrete.dims, [](int64_t n) { return std::to_string(n); }), "X");
-  return name;
+  if (!concrete.dims)
+    return name;
+  auto sizes = map_range(*concrete.dims, [](int64_t size) { return std::to_string(size); });
+  return (name + Twine("_") + join(sizes, "X")).str();
 }
 
 std::string Printer::constants() const {

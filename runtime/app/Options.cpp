@@ -109,6 +109,15 @@ static const OptionRow *findOption(const Command &command, int letter) {
   return nullptr;
 }
 
+std::vector<OptionText> optionTexts(const char *command) {
+  std::vector<OptionText> texts;
+  for (const Command &candidate : commands)
+    for (const OptionRow &row : optionRows)
+      if (!strcmp(candidate.name, command) && strchr(candidate.options, row.letter))
+        texts.push_back({row.name, row.letter == 'o' ? 'o' : '\0', row.argument, row.help});
+  return texts;
+}
+
 //===--- help texts -------------------------------------------------------------------------------
 
 static void printHelp(const char *program, const formwork_model &model) {

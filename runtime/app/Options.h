@@ -38,6 +38,17 @@ struct Command {
   const char *help;
 };
 
+/// What a help text says about an option; for `formwork train` and its like, which pass options on.
+struct OptionText {
+  const char *name;     // "data", for --data
+  char letter;          // 'o' if there is -o as well, else 0
+  const char *argument; // "FILE"; null if it takes none
+  const char *help;     // with line ends
+};
+
+/// The options of a command, in the order of its help text.
+std::vector<OptionText> optionTexts(const char *command);
+
 /// Reads the arguments; throws UsageError. Nothing if a help text was asked for and printed.
 std::optional<Options> parseOptions(int argc, char **argv, const formwork_model &);
 

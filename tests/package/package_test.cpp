@@ -8,6 +8,7 @@
 #include "codegen/package/Header.h"
 #include "codegen/package/Link.h"
 #include "codegen/package/Names.h"
+#include "codegen/package/Package.h"
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -157,18 +158,34 @@ TEST_F(Package, TheClassBeginsFromTheInitialState) {
   ASSERT_EQ(run(cxx17("-I. " + sources + "/train.cpp libscale.a -o train && ./train")), 0) << said;
 }
 
-TEST_F(Package, AProgramHandsItsDescriptorToTheRuntime) {
+TEST_F(Package, AProgramIsTheModelAndTheRuntime) {
+  build(scaleModel(/*trains=*/true));
+  ASSERT_EQ(message(writePackage(Kind::Program, file("program"), scaleModel(/*trains=*/true),
+                                 functions->getBuffer(), triple, FORMWORK_LIBRARIES)),
+            "");
+  ASSERT_EQ(run("./program summary"), 0) << said;
+  EXPECT_NE(said.find("scale/factor"), std::string::npos) << said;
+  ASSERT_EQ(run("./program melt"), 2 << 8) << said;
+}
+
+TEST_F(Package, APackageIsALibraryAndItsHeader) {
   build(scaleModel(/*trains=*/false));
-  write("runtime.c", "#include \"scale.h\"\n#include <stdio.h>\n"
-                     "int formwork_main(int argc, char **argv, const formwork_model *model) {\n"
-                     "  return printf(\"%s %d %s\\n\", model->name, argc, argv[1]), 5;\n}\n");
-  ASSERT_EQ(run(c99("-c runtime.c && ar rc libformwork_runtime.a runtime.o")), 0) << said;
-  Object main = emitMain("scale", triple);
-  std::vector<Member> all = members();
-  all.push_back({"main.o", {main.data(), main.size()}});
-  ASSERT_EQ(message(writeProgram(file("program"), all, folder.string())), "");
-  EXPECT_EQ(run("./program summary"), 5 << 8);
-  EXPECT_EQ(said, "scale 2 summary\n");
+  std::filesystem::create_directory(folder / "out");
+  ASSERT_EQ(message(writePackage(Kind::StaticLibrary, file("out/libscale.a"),
+                                 scaleModel(/*trains=*/false), functions->getBuffer(), triple,
+                                 "")),
+            "");
+  ASSERT_EQ(run("ls out"), 0);
+  EXPECT_EQ(said, "libscale.a\nscale.h\n");
+}
+
+TEST_F(Package, AFailureLeavesNothingBehind) {
+  build(scaleModel(/*trains=*/false));
+  std::filesystem::create_directory(folder / "out");
+  EXPECT_NE(message(writePackage(Kind::SharedLibrary, file("out/libscale.so"),
+                                 scaleModel(/*trains=*/false), "no object", triple, "")),
+            "");
+  EXPECT_TRUE(std::filesystem::is_empty(folder / "out"));
 }
 
 TEST_F(Package, AMissingRuntimeIsNamed) {

@@ -1,0 +1,14 @@
+// A compiled model's description, put together from what codegen says about it.
+#pragma once
+
+#include "codegen/Codegen.h"
+#include "codegen/StateLayout.h"
+#include "codegen/package/Description.h"
+
+namespace formwork::package {
+
+/// All but configurations, weights and initial state, which the caller has. `name` is a C
+/// identifier.
+Description describe(const Artifact &artifact, const StateLayout &layout, llvm::StringRef name);
+
+} // namespace formwork::package
