@@ -42,7 +42,7 @@ void addControlRows(Table &table) {
                "  ^bb0(%h: " +
                h + ", %x: " + x + ", %w: " + w +
                "):\n"
-               "    %xw = fw.matmul %x, %w : (" +
+               "    %xw = fw.dot_general %x, %w contract [1] x [0] batch [] x [] : (" +
                x + ", " + w + ") -> " + h +
                "\n"
                "    %s = fw.add %xw, %h : (" +

@@ -35,7 +35,7 @@ static Array rotate(const Array &x) {
 
 void addLinearRows(Table &table) {
   table
-      .row("matmul", {{{2, 3}, {3, 4}},
+      .row("dot_general/matmul", {{{2, 3}, {3, 4}},
                       {{1, 3}, {3, 1}},
                       {{5, 1}, {1, 7}},
                       {{1, 1}, {1, 1}},
@@ -45,7 +45,7 @@ void addLinearRows(Table &table) {
                       {{7, 11}, {11, 5}},
                       {{13, 2}, {2, 13}},
                       {{4, 17}, {17, 3}}})
-      .body("%y = fw.matmul %0, %1 : ($0, $1) -> $y")
+      .body("%y = fw.dot_general %0, %1 contract [1] x [0] batch [] x [] : ($0, $1) -> $y")
       .reference([](const Arrays &x) { return matrixProduct(x[0], x[1]); });
 
   table.row("transpose", unaryShapes())
