@@ -1,0 +1,69 @@
+"""Three models that have nothing in common but being models, with data for each, all in float64.
+
+In float64 two correct implementations differ by rounding alone, so that results can be held to 1e-7
+of their norm after whole epochs.
+"""
+
+import keras
+import numpy as np
+
+layers = keras.layers
+
+
+def digits(rng, count):
+    inputs = keras.Input((64,), name="image")
+    hidden = layers.Dense(32, "relu")(inputs)
+    outputs = layers.Dense(10, "softmax", name="digit")(hidden)
+    data = {"image": rng.normal(size=(count, 64)), "digit": rng.integers(0, 10, count)}
+    return keras.Model(inputs, outputs, name="digits"), "sparse_categorical_crossentropy", data
+
+
+def two_inputs(rng, count):
+    left, right = keras.Input((7,), name="left"), keras.Input((3,), name="right")
+    both = layers.Concatenate()([layers.Dense(8, "tanh")(left), right])
+    hidden = layers.Dense(12, "relu")(layers.BatchNormalization()(both))
+    outputs = layers.Dense(2, name="out")(layers.BatchNormalization()(hidden))
+    data = {
+        "left": rng.normal(size=(count, 7)),
+        "right": rng.normal(size=(count, 3)),
+        "out": rng.normal(size=(count, 2)),
+    }
+    return keras.Model([left, right], outputs, name="two_inputs"), "mse", data
+
+
+def text(rng, count):
+    inputs = keras.Input((6,), dtype="int32", name="tokens")
+    hidden = layers.LSTM(9)(layers.Embedding(23, 5)(inputs))
+    outputs = layers.Dense(1, "sigmoid", name="label")(hidden)
+    data = {"tokens": rng.integers(0, 23, (count, 6)), "label": rng.integers(0, 2, (count, 1))}
+    return keras.Model(inputs, outputs, name="text"), "binary_crossentropy", data
+
+
+def dropped(rng, count):
+    """As digits, but random: for what must be the same bits, not for comparing with Keras."""
+    inputs = keras.Input((64,), name="image")
+    hidden = layers.Dropout(0.3)(layers.Dense(32, "relu")(inputs))
+    outputs = layers.Dense(10, "softmax", name="digit")(layers.Dropout(0.1)(hidden))
+    data = {"image": rng.normal(size=(count, 64)), "digit": rng.integers(0, 10, count)}
+    return keras.Model(inputs, outputs, name="dropped"), "sparse_categorical_crossentropy", data
+
+
+MODELS = {f.__name__: f for f in (digits, two_inputs, text, dropped)}
+
+
+def build(name, count, floatx="float64"):
+    """The compiled model and its data."""
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(1)
+    keras.config.set_floatx(floatx)
+    keras.config.set_dtype_policy(floatx)
+    model, loss, data = MODELS[name](np.random.default_rng(1), count)
+    metrics = ["mae"] if loss == "mse" else ["accuracy"]
+    model.compile(keras.optimizers.Adam(0.003), loss, metrics=metrics)
+    return model, data
+
+
+def split(model, data):
+    """The data as `fit` takes it: inputs, target."""
+    inputs = [data[tensor.name] for tensor in model.inputs]
+    return inputs if len(inputs) > 1 else inputs[0], data[model.output_names[0]]
