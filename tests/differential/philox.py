@@ -21,3 +21,28 @@ def philox(counter, key):
         )
         k0, k1 = (k0 + WEYL[0]) & 0xFFFFFFFF, (k1 + WEYL[1]) & 0xFFFFFFFF
     return np.stack([a, b, c, d])
+
+
+def uniform(seed, stream, counter, shape, dtype):
+    """Numbers in [0, 1) as fw.random_uniform draws them for [seed, counter] and the stream."""
+    count = int(np.prod(shape))
+    element = np.arange(count, dtype=np.uint64)
+    block = (element >> np.uint64(6)) * np.uint64(16) + (element & np.uint64(15))
+    word = ((element >> np.uint64(4)) & np.uint64(3)).astype(np.int64)
+    same = np.ones_like(block)
+    words = philox(
+        (
+            block & MASK,
+            same * np.uint64(counter & 0xFFFFFFFF),
+            same * np.uint64(stream),
+            np.uint64(counter >> 32) ^ (((block >> np.uint64(32)) << np.uint64(16)) & MASK),
+        ),
+        (seed & 0xFFFFFFFF, seed >> 32),
+    )
+    chosen = words[word, np.arange(count)]
+    if dtype == "float32":
+        draws = (chosen >> np.uint64(8)).astype(np.float32) * np.float32(2.0**-24)
+    else:
+        partner = words[(word + 2) & 3, np.arange(count)]
+        draws = (((chosen << np.uint64(32)) ^ partner) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return draws.reshape(shape)
