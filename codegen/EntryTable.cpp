@@ -54,6 +54,8 @@ static ConcreteEntry concreteOf(func::FuncOp function, StringRef entry, StringRe
   concrete.general = concrete.dims.empty();
   concrete.symbol = (prefix + "_" + entry + suffix).str();
   concrete.arenaSymbol = (prefix + "_" + entry + "_arena" + suffix).str();
+  if (auto bytes = function->getAttrOfType<IntegerAttr>("fw.arena_bytes"))
+    concrete.arenaBytes = bytes.getInt();
   return concrete;
 }
 

@@ -28,6 +28,8 @@ struct ConcreteEntry {
   bool general = false;
   /// Exported: a formwork_function and `int64_t(const int64_t *dims)`.
   std::string symbol, arenaSymbol;
+  /// Bytes of arena if they do not depend on dims; known once memory is planned.
+  std::optional<int64_t> arenaBytes;
 };
 
 struct Entry {

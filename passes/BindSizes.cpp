@@ -1,0 +1,90 @@
+// The sizes of `?` dimensions become arguments, so that what depends on them is host arithmetic.
+//
+// Every size on the host is then a function of these arguments: none is asked of a buffer.
+#include "passes/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/Transforms/Transforms.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+using namespace mlir;
+
+namespace formwork {
+
+#define GEN_PASS_DEF_BINDSIZES
+#include "passes/Passes.h.inc"
+
+namespace {
+/// The arguments that stand for symbols, appended when first asked for.
+class Sizes {
+public:
+  explicit Sizes(func::FuncOp function) : function(function) {}
+
+  Value of(int64_t symbol) {
+    auto [entry, isNew] = arguments.try_emplace(symbol);
+    if (isNew) {
+      Builder builder(function.getContext());
+      unsigned position = function.getNumArguments();
+      auto name = builder.getNamedAttr("fw.symbol", builder.getI64IntegerAttr(symbol));
+      (void)function.insertArgument(position, builder.getIndexType(),
+                                    builder.getDictionaryAttr(name), function.getLoc());
+      entry->second = function.getArgument(position);
+    }
+    return entry->second;
+  }
+
+private:
+  func::FuncOp function;
+  llvm::MapVector<int64_t, Value> arguments;
+};
+} // namespace
+
+/// tensor.dim of anything becomes tensor.dim of what it is computed from.
+static LogicalResult resolveSizes(func::FuncOp function) {
+  RewritePatternSet patterns(function.getContext());
+  memref::populateResolveRankedShapedTypeResultDimsPatterns(patterns);
+  memref::populateResolveShapedTypeResultDimsPatterns(patterns);
+  tensor::DimOp::getCanonicalizationPatterns(patterns, function.getContext());
+  return applyPatternsGreedily(function, std::move(patterns));
+}
+
+/// The symbol of a dimension of an argument, or -1.
+static int64_t symbolOf(func::FuncOp function, tensor::DimOp dim) {
+  auto argument = dyn_cast<BlockArgument>(dim.getSource());
+  std::optional<int64_t> index = dim.getConstantIndex();
+  if (!argument || argument.getOwner() != &function.front() || !index)
+    return -1;
+  auto symbols =
+      function.getArgAttrOfType<DenseI64ArrayAttr>(argument.getArgNumber(), "fw.symbols");
+  return symbols ? symbols[*index] : -1;
+}
+
+static LogicalResult bindSizes(func::FuncOp function) {
+  if (failed(resolveSizes(function)))
+    return function.emitError("sizes do not settle");
+  Sizes sizes(function);
+  WalkResult result = function.walk([&](tensor::DimOp dim) {
+    int64_t symbol = symbolOf(function, dim);
+    if (symbol < 0) {
+      dim.emitError() << "the size of dimension " << dim.getConstantIndex().value_or(-1)
+                      << " of this value is not known from the inputs' sizes";
+      return WalkResult::interrupt();
+    }
+    dim.replaceAllUsesWith(sizes.of(symbol));
+    dim.erase();
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
+namespace {
+struct BindSizes : impl::BindSizesBase<BindSizes> {
+  void runOnOperation() override {
+    if (failed(bindSizes(getOperation())))
+      signalPassFailure();
+  }
+};
+} // namespace
+
+} // namespace formwork
