@@ -308,7 +308,8 @@ LogicalResult Planner::run() {
   addArenaFunction(staticBytes);
   rewrite(staticBytes);
   if (slots.empty())
-    function->setAttr("fw.arena_bytes", Builder(function.getContext()).getI64IntegerAttr(staticBytes));
+    function->setAttr("fw.arena_bytes",
+                      Builder(function.getContext()).getI64IntegerAttr(staticBytes));
   return success();
 }
 

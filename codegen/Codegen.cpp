@@ -1,0 +1,60 @@
+// compileForCPU: the order of steps from planned kernels to an object.
+#include "codegen/Codegen.h"
+#include "codegen/host/Object.h"
+#include "codegen/host/Passes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+namespace formwork {
+
+static std::string describe(const llvm::TargetMachine &machine) {
+  return (machine.getTargetTriple().str() + " " + machine.getTargetCPU()).str();
+}
+
+/// All that may be left is what LLVM can translate; anything else is named by its layer.
+static LogicalResult verifyLowered(ModuleOp module) {
+  WalkResult result = module.walk([](Operation *op) {
+    if (isa<ModuleOp>(op) || op->getDialect()->getNamespace() == "llvm")
+      return WalkResult::advance();
+    op->emitError("has no lowering to this target");
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
+FailureOr<Artifact> compileForCPU(ModuleOp module, const CPUOptions &options) {
+  auto machine = makeTargetMachine(module.getLoc(), options.triple, options.cpu, options.features);
+  if (failed(machine))
+    return failure();
+  Artifact artifact;
+  artifact.target = describe(**machine);
+  std::string name = options.name;
+  if (auto given = module->getAttrOfType<StringAttr>("fw.name"); name.empty() && given)
+    name = given.str();
+  std::string triple = (*machine)->getTargetTriple().str();
+  artifact.entries = readEntries(module, name);
+
+  PassManager pipeline(module.getContext());
+  if (!options.unoptimized)
+    return module.emitError("no rule schedules kernels for this target");
+  pipeline.addPass(createScalarKernels());
+  LowerLaunchesOptions launches;
+  launches.target = triple;
+  pipeline.addPass(createLowerLaunches(launches));
+  EntryPointsOptions entryPoints;
+  entryPoints.name = name;
+  entryPoints.target = triple;
+  pipeline.addPass(createEntryPoints(entryPoints));
+  pipeline.addPass(createCanonicalizerPass());
+  buildScalarLoweringPipeline(pipeline);
+  if (failed(pipeline.run(module)) || failed(verifyLowered(module)) ||
+      failed(emitObject(module, **machine, artifact.object, options.printLLVM)))
+    return failure();
+  return artifact;
+}
+
+} // namespace formwork

@@ -1,0 +1,127 @@
+// LLVM's part: the machine, the optimizer and the object's writer.
+//
+// Kernels arrive scheduled. LLVM unrolls, folds and allocates registers; it neither vectorizes
+// straight-line code (its gathers of scalars ruined tiles) nor contracts floating-point operations.
+#include "codegen/host/Object.h"
+
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/MC/MCSubtargetInfo.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/TargetParser/Host.h"
+
+using namespace mlir;
+
+namespace formwork {
+
+static void initializeTargets() {
+  static const bool done = [] {
+    llvm::InitializeAllTargetInfos();
+    llvm::InitializeAllTargets();
+    llvm::InitializeAllTargetMCs();
+    llvm::InitializeAllAsmPrinters();
+    llvm::InitializeAllAsmParsers();
+    return true;
+  }();
+  (void)done;
+}
+
+static std::string hostFeatures() {
+  std::string features;
+  for (auto &feature : llvm::sys::getHostCPUFeatures()) {
+    features.append(features.empty() ? "" : ",");
+    features.append(feature.second ? "+" : "-").append(feature.first());
+  }
+  return features;
+}
+
+FailureOr<std::unique_ptr<llvm::TargetMachine>>
+makeTargetMachine(Location location, StringRef triple, StringRef cpu, StringRef features) {
+  initializeTargets();
+  bool native = triple.empty() && cpu.empty();
+  llvm::Triple target(triple.empty() ? llvm::sys::getDefaultTargetTriple()
+                                     : llvm::Triple::normalize(triple));
+  std::string error;
+  const llvm::Target *known = llvm::TargetRegistry::lookupTarget(target, error);
+  if (!known)
+    return emitError(location) << "target '" << target.str() << "': " << error;
+  std::string name = native ? llvm::sys::getHostCPUName().str() : cpu.str();
+  std::string enabled = native && features.empty() ? hostFeatures() : features.str();
+
+  llvm::TargetOptions options;
+  options.FunctionSections = true;
+  options.DataSections = true;
+  // A fused multiply-add is written where one is meant.
+  options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
+  std::unique_ptr<llvm::TargetMachine> machine(
+      known->createTargetMachine(target, name, enabled, options, llvm::Reloc::PIC_, std::nullopt,
+                                 llvm::CodeGenOptLevel::Aggressive));
+  if (!machine || (!name.empty() && !machine->getMCSubtargetInfo()->isCPUStringValid(name)))
+    return emitError(location) << "target '" << target.str() << "' has no CPU '" << name << "'";
+  return machine;
+}
+
+/// What every function is to be compiled for.
+static void setAttributes(llvm::Module &module, llvm::TargetMachine &machine) {
+  bool wide = machine.getTargetFeatureString().contains("+avx512f") ||
+              machine.getMCSubtargetInfo()->checkFeatures("+avx512f");
+  for (llvm::Function &function : module) {
+    if (function.isDeclaration())
+      continue;
+    function.addFnAttr("target-cpu", machine.getTargetCPU());
+    function.addFnAttr("target-features", machine.getTargetFeatureString());
+    function.addFnAttr(llvm::Attribute::NoUnwind);
+    // The mode that entry points set.
+    function.addFnAttr("denormal-fp-math", "preserve-sign,preserve-sign");
+    if (wide)
+      function.addFnAttr("prefer-vector-width", "512");
+  }
+}
+
+static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::PipelineTuningOptions tuning;
+  tuning.SLPVectorization = false;
+  tuning.LoopVectorization = false;
+  llvm::PassBuilder passes(&machine, tuning);
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager components;
+  llvm::ModuleAnalysisManager modules;
+  passes.registerModuleAnalyses(modules);
+  passes.registerCGSCCAnalyses(components);
+  passes.registerFunctionAnalyses(functions);
+  passes.registerLoopAnalyses(loops);
+  passes.crossRegisterProxies(loops, functions, components, modules);
+  passes.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, modules);
+}
+
+LogicalResult emitObject(ModuleOp module, llvm::TargetMachine &machine,
+                         SmallVectorImpl<char> &object, llvm::raw_ostream *text) {
+  DialectRegistry translations;
+  registerBuiltinDialectTranslation(translations);
+  registerLLVMDialectTranslation(translations);
+  module.getContext()->appendDialectRegistry(translations);
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> translated = translateModuleToLLVMIR(module, context);
+  if (!translated)
+    return module.emitError("cannot be translated to LLVM IR");
+  translated->setTargetTriple(machine.getTargetTriple());
+  translated->setDataLayout(machine.createDataLayout());
+  setAttributes(*translated, machine);
+  optimize(*translated, machine);
+  if (text)
+    translated->print(*text, nullptr);
+  llvm::raw_svector_ostream stream(object);
+  llvm::legacy::PassManager writer;
+  if (machine.addPassesToEmitFile(writer, stream, nullptr, llvm::CodeGenFileType::ObjectFile))
+    return module.emitError("this target has no writer of object files");
+  writer.run(*translated);
+  return success();
+}
+
+} // namespace formwork

@@ -1,0 +1,61 @@
+// A module compiled, linked and loaded as a caller of the C interface has it.
+#pragma once
+
+#include "codegen/Codegen.h"
+#include "runtime/formwork.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace formwork::test {
+
+struct Pipeline {
+  /// Run fw-training first: the module is what a frontend and attach-training write.
+  bool differentiate = true;
+  bool fuse = true;
+  bool unoptimized = true;
+};
+
+/// Owns the library and a state, and calls its functions with an arena full of NaNs between
+/// canaries.
+class Compiled {
+public:
+  static std::unique_ptr<Compiled> create(const std::string &moduleText, Pipeline pipeline = {});
+  ~Compiled();
+
+  /// Calls NAME_entry__suffix; buffers in the entry's order.
+  int call(const std::string &entry, const std::string &suffix, std::vector<int64_t> dims,
+           std::vector<void *> buffers, const formwork_context *context = nullptr);
+  int64_t arenaBytes(const std::string &entry, const std::string &suffix,
+                     std::vector<int64_t> dims);
+
+  /// The elements of a variable in the state.
+  template <typename Element> Element *variable(const std::string &name) {
+    return reinterpret_cast<Element *>(state.data() + offsets.at(name));
+  }
+  const Artifact &artifact() const { return compiled; }
+  /// The symbols that the object lacks.
+  std::vector<std::string> undefinedSymbols() const;
+
+private:
+  void *symbol(const std::string &name);
+
+  Artifact compiled;
+  std::string path;
+  void *library = nullptr;
+  std::map<std::string, int64_t> offsets;
+  struct alignas(64) Line {
+    char bytes[64];
+  };
+  struct Bytes {
+    std::vector<Line> lines;
+    char *data() { return lines.data()->bytes; }
+  } state;
+};
+
+} // namespace formwork::test
