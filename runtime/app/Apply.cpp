@@ -6,6 +6,8 @@
 #include "runtime/data/ArrayFile.h"
 #include "runtime/io/Checkpoint.h"
 
+#include <algorithm>
+
 namespace formwork::runtime {
 
 static void loadWeights(Instance &instance, const Options &options) {
@@ -45,6 +47,8 @@ int predictCommand(const formwork_model &model, const Options &options) {
   if (options.data.empty() || options.output.empty())
     throw UsageError("predict needs inputs and a file for the outputs: --input FILE -o FILE");
   const formwork_entry &entry = requireEntry(model, "predict");
+  auto isOutput = [](const formwork_tensor &tensor) { return tensor.role == FORMWORK_OUTPUT; };
+  checkArraysName(options.output, std::ranges::count_if(buffers(entry), isOutput));
   ThreadPool pool(options.threads);
   Instance instance(model, pool.context());
   loadWeights(instance, options);

@@ -12,6 +12,8 @@ static void checkOptions(const Options &options) {
     throw UsageError("train needs data: --data FILE");
   if (options.validationSplit && !options.validationData.empty())
     throw UsageError("--validation-split and --validation-data exclude each other: give one");
+  if (!options.output.empty())
+    checkCheckpointName(options.output);
 }
 
 static Position loadWeights(Instance &instance, const std::string &file) {

@@ -40,16 +40,17 @@ static std::span<const std::byte> bytesOf(const std::string &words) {
   return std::as_bytes(std::span(words));
 }
 
+void checkArraysName(const std::string &path, size_t count) {
+  if (endsWith(path, ".npy") ? count == 1 : endsWith(path, ".npz"))
+    return;
+  throw Error(
+      text("%s: give the file a name that ends in .npz (arrays by name)%s", path.c_str(),
+           count == 1 ? " or .npy (one array)" : text("; there are %zu arrays", count).c_str()));
+}
+
 void writeArrays(const std::string &path, std::span<const Array> arrays) {
+  checkArraysName(path, arrays.size());
   bool single = endsWith(path, ".npy");
-  if (single && arrays.size() != 1)
-    throw Error(text("%s: a .npy file holds one array, but there are %zu: give it a name that ends "
-                     "in .npz",
-                     path.c_str(), arrays.size()));
-  if (!single && !endsWith(path, ".npz"))
-    throw Error(text("%s: give the file a name that ends in .npz (arrays by name) or .npy (one "
-                     "array)",
-                     path.c_str()));
   ReplacingFile file(path);
   ZipWriter archive(file);
   for (const Array &array : arrays) {

@@ -28,6 +28,9 @@ private:
   std::vector<ZipMember> members; // of a .npz, beside their names
 };
 
+/// An Error if `writeArrays` knows no format for such a name and so many arrays.
+void checkArraysName(const std::string &path, size_t count);
+
 /// Writes arrays by name as .npz, or one array as .npy, as the path's ending says.
 void writeArrays(const std::string &path, std::span<const Array> arrays);
 

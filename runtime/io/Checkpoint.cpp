@@ -7,13 +7,17 @@
 
 namespace formwork::runtime {
 
-void saveCheckpoint(const std::string &path, const Instance &instance, const Position &position) {
-  if (endsWith(path, ".keras"))
-    return saveKerasArchive(path, instance, position);
-  if (!endsWith(path, ".safetensors"))
+void checkCheckpointName(const std::string &path) {
+  if (!endsWith(path, ".keras") && !endsWith(path, ".safetensors"))
     throw Error(text("%s: give the file a name that ends in .keras (an archive that Keras loads) "
                      "or .safetensors",
                      path.c_str()));
+}
+
+void saveCheckpoint(const std::string &path, const Instance &instance, const Position &position) {
+  checkCheckpointName(path);
+  if (endsWith(path, ".keras"))
+    return saveKerasArchive(path, instance, position);
   ReplacingFile file(path);
   writeSafetensors(packState(instance.model(), instance.variableBytes(), position, isKept),
                    [&](auto piece) { file.write(piece.data(), piece.size()); });

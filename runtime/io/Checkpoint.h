@@ -12,6 +12,9 @@
 
 namespace formwork::runtime {
 
+/// An Error if `saveCheckpoint` knows no format for such a name.
+void checkCheckpointName(const std::string &file);
+
 /// Writes to a temporary file and renames it: an old checkpoint survives a full disk.
 void saveCheckpoint(const std::string &file, const Instance &, const Position &);
 

@@ -151,17 +151,16 @@ np.save('sound.npy', np.arange(5))
   for (const char *name : {"sound.npz", "sound.npy"}) {
     std::ifstream stream(temporary(name), std::ios::binary);
     std::string whole((std::istreambuf_iterator<char>(stream)), {});
-    for (size_t at = 0; at < whole.size(); ++at)
-      for (char damage : {'\xff', '\x7f', '\0'}) {
-        std::string damaged = whole;
-        damaged[at] = damage;
-        std::ofstream(temporary("damaged"), std::ios::binary) << damaged;
-        messageOf([] { // an error or an array, but neither a crash nor gigabytes
-          ArrayFile file(temporary("damaged"));
-          for (size_t i = 0; i < file.names().size(); ++i)
-            EXPECT_LE(file.read(i).bytes(), 1 << 20);
-        });
-      }
+    for (size_t at = 0; at < whole.size(); ++at) {
+      std::string damaged = whole;
+      damaged[at] = char(~damaged[at]);
+      std::ofstream(temporary("damaged"), std::ios::binary) << damaged;
+      messageOf([&] { // an error or an array, but neither a crash nor gigabytes
+        ArrayFile file(temporary("damaged"));
+        for (size_t i = 0; i < file.names().size(); ++i)
+          EXPECT_LE(file.read(i).bytes(), 1 << 20) << name << " damaged at " << at;
+      });
+    }
   }
 }
 
