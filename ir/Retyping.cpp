@@ -6,7 +6,7 @@ using namespace mlir;
 
 namespace formwork {
 
-static LogicalResult inferTypesAnew(Operation *op) {
+LogicalResult inferTypesAnew(Operation *op) {
   if (auto outer = dyn_cast<BodyOp>(op))
     return outer.retype();
   auto inference = dyn_cast<InferTypeOpInterface>(op);

@@ -7,6 +7,10 @@
 
 namespace formwork {
 
+/// Infers the results of `op` from its operands as they are now, through its bodies if it has any.
+/// Fails with the op's diagnostic, or that of the op in a body whose rule is broken.
+llvm::LogicalResult inferTypesAnew(mlir::Operation *op);
+
 /// Infers the results of every op of `block` from the block's arguments as they are now, in order,
 /// through the bodies of control flow. Fails with the diagnostic of the op whose rule is broken.
 llvm::LogicalResult inferTypesAnew(mlir::Block &block);

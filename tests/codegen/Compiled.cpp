@@ -43,7 +43,7 @@ std::unique_ptr<Compiled> Compiled::create(const std::string &moduleText, Pipeli
     return nullptr;
   PassManager passes(&context);
   if (pipeline.differentiate)
-    buildTrainingPipeline(passes);
+    buildModelPipeline(passes);
   buildKernelsPipeline(passes, pipeline.fuse);
   buildPlanPipeline(passes);
   EXPECT_TRUE(succeeded(passes.run(*module)));

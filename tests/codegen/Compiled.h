@@ -15,7 +15,7 @@
 namespace formwork::test {
 
 struct Pipeline {
-  /// Run fw-training first: the module is what a frontend and attach-training write.
+  /// Run fw-model first: the module is what a frontend and attach-training write.
   bool differentiate = true;
   bool fuse = true;
   bool unoptimized = true;

@@ -143,12 +143,9 @@ public:
   StringRef name() const override { return "reference"; }
   bool compilesGeneral() const override { return true; }
 
-  std::unique_ptr<Program> compile(ModuleOp module) override {
-    PassManager training(module.getContext()), reference(module.getContext());
-    buildTrainingPipeline(training);
+  std::unique_ptr<Program> compilePure(ModuleOp module) override {
+    PassManager reference(module.getContext());
     buildReferencePipeline(reference);
-    if (failed(training.run(module)))
-      return nullptr;
     // Variables are arguments by now.
     for (auto variable : llvm::make_early_inc_range(module.getOps<VariableOp>()))
       variable.erase();
@@ -162,6 +159,12 @@ public:
   }
 };
 } // namespace
+
+std::unique_ptr<Program> Executor::compile(ModuleOp module) {
+  PassManager pipeline(module.getContext());
+  buildModelPipeline(pipeline);
+  return failed(pipeline.run(module)) ? nullptr : compilePure(module);
+}
 
 std::unique_ptr<Executor> makeReferenceExecutor() { return std::make_unique<ReferenceExecutor>(); }
 

@@ -32,7 +32,10 @@ public:
   virtual bool compilesGeneral() const = 0;
 
   /// Null, with diagnostics emitted, if the module does not compile. Changes the module.
-  virtual std::unique_ptr<Program> compile(mlir::ModuleOp module) = 0;
+  std::unique_ptr<Program> compile(mlir::ModuleOp module);
+
+  /// The same for a module that has been through buildModelPipeline.
+  virtual std::unique_ptr<Program> compilePure(mlir::ModuleOp module) = 0;
 };
 
 /// The unoptimized pipeline: linalg to scalar loops. Its memory comes poisoned, so that reading an

@@ -1,0 +1,371 @@
+// From a model's functions and what it was compiled with to its entries: train_step,
+// evaluate_step, gradients, apply, init, reset_metrics and metrics beside predict.
+//
+// gradients and apply are made by the functions that make train_step, so that one after the other
+// is the same step. Refuses settings that no table under training/ knows, all at once.
+#include "passes/Passes.h"
+#include "passes/training/EntryFunction.h"
+#include "passes/training/Initializers.h"
+#include "passes/training/TrainingState.h"
+
+#include "mlir/Analysis/SliceAnalysis.h"
+#include "mlir/IR/IRMapping.h"
+
+using namespace mlir;
+
+namespace formwork {
+
+#define GEN_PASS_DEF_ATTACHTRAINING
+#include "passes/Passes.h.inc"
+
+namespace {
+
+/// What a model did with a batch.
+struct ForwardPass {
+  SmallVector<Value> inputs, outputs;
+  /// One for each output; null for an output that nothing looks at.
+  SmallVector<Value> targets;
+};
+
+/// Everything the entries are made from.
+struct Model {
+  ModuleOp module;
+  func::FuncOp predict, forward;
+  FloatType floatx = {};
+  CompileConfig config = {};
+  TrainingState state = {};
+  /// Null if nothing in the model is random.
+  VariableOp random = {};
+};
+
+//===--- the model and its losses ----------------------------------------------------------------
+
+/// Clones the body of `source`, predict or forward, after arguments for inputs and targets.
+ForwardPass cloneForward(Model &model, func::FuncOp source, EntryFunction &entry) {
+  ForwardPass pass;
+  IRMapping map;
+  for (BlockArgument input : source.getArguments()) {
+    auto attributes = source.getArgAttrDict(input.getArgNumber());
+    pass.inputs.push_back(entry.addArgument(input.getType(), attributes));
+    map.map(input, pass.inputs.back());
+  }
+  for (const TrainedOutput &output : model.config.outputs) {
+    Buffer target{output.name, "target", output.targetType, output.symbols};
+    if (output.targetType && output.targetType.getRank() < output.type.getRank()) {
+      target.symbols.pop_back();
+      target.limit =
+          output.type.isDynamicDim(output.type.getRank() - 1) ? 0 : output.type.getShape().back();
+    }
+    pass.targets.push_back(output.targetType ? entry.addArgument(target) : Value());
+  }
+  for (Operation &op : source.front().without_terminator())
+    entry.builder().clone(op, map);
+  for (Value result : source.front().getTerminator()->getOperands())
+    pass.outputs.push_back(map.lookupOrDefault(result));
+  return pass;
+}
+
+/// The output, and its logits where its last op is softmax or sigmoid.
+Prediction predictionOf(EntryFunction &entry, Value output) {
+  Prediction prediction{Expr(entry.builder(), output), {}};
+  Operation *last = output.getDefiningOp();
+  if (isa_and_nonnull<SoftmaxOp, SigmoidOp>(last))
+    prediction.logits = Expr(entry.builder(), last->getOperand(0));
+  return prediction;
+}
+
+/// Adds `value`, counted `weight` times, to a running mean.
+void track(EntryFunction &entry, const Tracker &tracker, Expr value, Expr weight) {
+  ImplicitLocOpBuilder &builder = entry.builder();
+  Expr total(builder, entry.read(tracker.total)), count(builder, entry.read(tracker.count));
+  entry.assign(tracker.total, (total + value).value());
+  entry.assign(tracker.count, (count + weight).value());
+}
+
+/// The weighted sum of the outputs' losses; tracks it and them.
+Expr buildLoss(Model &model, EntryFunction &entry, const ForwardPass &pass) {
+  entry.enter("loss");
+  ImplicitLocOpBuilder &builder = entry.builder();
+  std::optional<Expr> total;
+  auto outputTracker = model.state.outputLosses.begin();
+  for (auto [output, value, target] :
+       llvm::zip_equal(model.config.outputs, pass.outputs, pass.targets)) {
+    if (!output.loss)
+      continue;
+    Expr samples = output.loss->samples(Expr(builder, target), predictionOf(entry, value));
+    Expr loss = reduceLoss(*output.loss, samples);
+    // In `fit` Keras on TensorFlow does not see a batch's size here, and counts each batch once.
+    if (!model.state.outputLosses.empty())
+      track(entry, *outputTracker++, loss, 1);
+    if (output.lossWeight != 1)
+      loss = loss * output.lossWeight;
+    total = total ? *total + loss : loss;
+  }
+  Expr batch = castTo(countAlong(Expr(builder, pass.outputs.front()), 0), model.floatx);
+  track(entry, model.state.loss, *total * batch, batch);
+  return *total;
+}
+
+/// The mean of a sample's values.
+Expr meanOfSamples(Expr values) {
+  auto rank = cast<RankedTensorType>(values.value().getType()).getRank();
+  auto axes = llvm::to_vector(llvm::seq<int64_t>(1, rank));
+  return axes.empty() ? values : mean(values, axes);
+}
+
+void buildMetricUpdates(Model &model, EntryFunction &entry, const ForwardPass &pass) {
+  for (auto [tracked, tracker] : llvm::zip_equal(model.config.metrics, model.state.metrics)) {
+    entry.enter(tracked.name);
+    Expr target(entry.builder(), pass.targets[tracked.output]);
+    Prediction prediction = predictionOf(entry, pass.outputs[tracked.output]);
+    Expr samples = meanOfSamples(tracked.metric.values(target, prediction));
+    track(entry, tracker, sum(samples, 0), countAlong(samples, 0));
+  }
+}
+
+//===--- gradients and their use -----------------------------------------------------------------
+
+/// The next step's random numbers are others.
+void advanceRandomness(Model &model, EntryFunction &entry) {
+  if (!model.random)
+    return;
+  ImplicitLocOpBuilder &builder = entry.builder();
+  Value one = ConstantOp::create(builder, builder.getI64TensorAttr({0, 1}));
+  Expr state(builder, entry.read(model.random));
+  entry.assign(model.random, (state + Expr(builder, one)).value());
+}
+
+/// Says, as Keras does, which weights no loss depends on; they stay as they are.
+void warnOfUnused(Model &model, Value loss) {
+  SetVector<Operation *> behind;
+  BackwardSliceOptions options;
+  options.inclusive = true;
+  (void)getBackwardSlice(loss, &behind, options);
+  for (VariableOp weight : model.state.trainable)
+    if (llvm::none_of(behind, [&](Operation *op) {
+          auto read = dyn_cast<ReadOp>(op);
+          return read && read.getVariable() == weight.getSymName();
+        }))
+      weight.emitWarning() << "no loss depends on '" << weight.getSymName()
+                           << "': it has no gradient and will not be trained";
+}
+
+/// The loss, and its gradient for each trainable weight.
+SmallVector<Value> buildGradients(Model &model, EntryFunction &entry, Expr loss) {
+  SmallVector<Value> weights;
+  for (VariableOp weight : model.state.trainable)
+    weights.push_back(entry.read(weight));
+  if (weights.empty())
+    return {};
+  auto gradient = GradientOp::create(entry.builder(), loss.value(), /*cotangent=*/Value(), weights,
+                                     /*unconnected_zeros=*/true);
+  return SmallVector<Value>(gradient.getGradients());
+}
+
+/// The learning rate of this step, in f64.
+Expr buildLearningRate(Model &model, EntryFunction &entry, Expr iterations) {
+  Type f64 = entry.builder().getF64Type();
+  if (const Schedule &schedule = model.config.optimizer.schedule)
+    return castTo(schedule(castTo(iterations, entry.builder().getF32Type())), f64);
+  Value rate = entry.read(model.state.optimizer.learningRate);
+  return castTo(Expr(entry.builder(), rate), f64);
+}
+
+/// One step of the optimizer, which does not count steps that move nothing.
+void buildApply(Model &model, EntryFunction &entry, ValueRange gradients) {
+  if (model.state.trainable.empty())
+    return;
+  const Optimizer &optimizer = model.config.optimizer;
+  const OptimizerState &state = model.state.optimizer;
+  ImplicitLocOpBuilder &builder = entry.builder();
+  entry.enter(optimizer.name);
+  Expr iterations(builder, entry.read(state.iterations)), next = iterations + 1;
+  Expr learningRate = buildLearningRate(model, entry, iterations);
+  Expr stepSize = optimizer.stepSize(learningRate, castTo(next, builder.getF64Type()));
+  for (auto [weight, gradient, slots] :
+       llvm::zip_equal(model.state.trainable, gradients, state.slots)) {
+    SmallVector<Expr> values;
+    for (VariableOp slot : slots)
+      values.emplace_back(builder, entry.read(slot));
+    Expr size = castTo(stepSize, getElementTypeOrSelf(weight.getType()));
+    Expr w(builder, entry.read(weight)), g(builder, gradient);
+    entry.assign(weight, optimizer.update(w, g, size, values).value());
+    for (auto [slot, value] : llvm::zip_equal(slots, values))
+      entry.assign(slot, value.value());
+  }
+  entry.assign(state.iterations, next.value());
+}
+
+//===--- entries ---------------------------------------------------------------------------------
+
+Buffer lossBuffer(Model &model) {
+  return {"loss", "loss", RankedTensorType::get({}, model.floatx), {}};
+}
+
+Buffer gradientBuffer(VariableOp weight) {
+  return {weight.getSymName().str(), "gradient", cast<RankedTensorType>(weight.getType()), {}};
+}
+
+/// What train_step and gradients have in common: the loss and its gradients.
+std::pair<Value, SmallVector<Value>> buildBackward(Model &model, EntryFunction &entry) {
+  ForwardPass pass = cloneForward(model, model.forward, entry);
+  Expr loss = buildLoss(model, entry, pass);
+  SmallVector<Value> gradients = buildGradients(model, entry, loss);
+  buildMetricUpdates(model, entry, pass);
+  advanceRandomness(model, entry);
+  return {loss.value(), gradients};
+}
+
+void buildTrainStep(Model &model) {
+  EntryFunction entry(model.module, "train_step");
+  auto [loss, gradients] = buildBackward(model, entry);
+  warnOfUnused(model, loss);
+  buildApply(model, entry, gradients);
+  entry.addResult(loss, lossBuffer(model));
+  entry.finish();
+}
+
+void buildEvaluateStep(Model &model) {
+  EntryFunction entry(model.module, "evaluate_step");
+  ForwardPass pass = cloneForward(model, model.predict, entry);
+  Expr loss = buildLoss(model, entry, pass);
+  buildMetricUpdates(model, entry, pass);
+  entry.addResult(loss.value(), lossBuffer(model));
+  entry.finish();
+}
+
+void buildGradientsEntry(Model &model) {
+  EntryFunction entry(model.module, "gradients");
+  auto [loss, gradients] = buildBackward(model, entry);
+  entry.addResult(loss, lossBuffer(model));
+  for (auto [weight, gradient] : llvm::zip_equal(model.state.trainable, gradients))
+    entry.addResult(gradient, gradientBuffer(weight));
+  entry.finish();
+}
+
+void buildApplyEntry(Model &model) {
+  EntryFunction entry(model.module, "apply");
+  SmallVector<Value> gradients;
+  for (VariableOp weight : model.state.trainable)
+    gradients.push_back(entry.addArgument(gradientBuffer(weight)));
+  buildApply(model, entry, gradients);
+  entry.finish();
+}
+
+void buildResetMetrics(Model &model) {
+  EntryFunction entry(model.module, "reset_metrics");
+  ImplicitLocOpBuilder &builder = entry.builder();
+  for (Tracker tracker : model.state.trackers())
+    for (VariableOp variable : {tracker.total, tracker.count}) {
+      auto zero = builder.getZeroAttr(variable.getType());
+      entry.assign(variable, ConstantOp::create(builder, cast<ElementsAttr>(zero)));
+    }
+  entry.finish();
+}
+
+void buildMetrics(Model &model) {
+  EntryFunction entry(model.module, "metrics");
+  ImplicitLocOpBuilder &builder = entry.builder();
+  for (Tracker tracker : model.state.trackers()) {
+    entry.enter(tracker.name);
+    Expr total(builder, entry.read(tracker.total)), count(builder, entry.read(tracker.count));
+    Expr mean = select(count > 0, total / count, 0);
+    auto type = cast<RankedTensorType>(tracker.total.getType());
+    entry.addResult(mean.value(), {tracker.name, "metric", type, {}});
+  }
+  entry.finish();
+}
+
+//===--- init ------------------------------------------------------------------------------------
+
+/// Random numbers of variable i are those of stream i. The counter before the first step's keeps
+/// them apart from what the model draws while it trains.
+Value initialRandomness(EntryFunction &entry, Expr seed, int64_t counter) {
+  ImplicitLocOpBuilder &builder = entry.builder();
+  Expr first(builder, ConstantOp::create(builder, builder.getI64TensorAttr({1, 0})));
+  Expr second(builder, ConstantOp::create(builder, builder.getI64TensorAttr({0, counter})));
+  return (seed * first + second).value();
+}
+
+void buildInit(ModuleOp module, Problems &problems) {
+  EntryFunction entry(module, "init");
+  auto scalar = RankedTensorType::get({}, IntegerType::get(module.getContext(), 64));
+  Expr seed(entry.builder(), entry.addArgument({"seed", "seed", scalar, {}}));
+  Value state = initialRandomness(entry, seed, -1);
+  for (auto [stream, variable] : llvm::enumerate(module.getOps<VariableOp>())) {
+    entry.enter(variable.getSymName());
+    auto role = variable->getAttrOfType<StringAttr>("role");
+    if (role && role.getValue() == "rng") {
+      entry.assign(variable, initialRandomness(entry, seed, 0));
+      continue;
+    }
+    RandomSource source{state, int64_t(stream)};
+    if (Initializer initialize = readInitializer(variable, problems))
+      entry.assign(variable, initialize(entry.builder(), source));
+  }
+  entry.finish();
+}
+
+//===--- the pass --------------------------------------------------------------------------------
+
+SmallVector<TrainedOutput> outputsOf(func::FuncOp predict) {
+  SmallVector<TrainedOutput> outputs;
+  for (auto [index, type] : llvm::enumerate(predict.getResultTypes())) {
+    TrainedOutput output;
+    output.name = predict.getResultAttrOfType<StringAttr>(index, "fw.name").str();
+    output.type = cast<RankedTensorType>(type);
+    auto symbols = predict.getResultAttrOfType<DenseI64ArrayAttr>(index, "fw.symbols");
+    output.symbols = llvm::to_vector(symbols.asArrayRef());
+    outputs.push_back(output);
+  }
+  return outputs;
+}
+
+VariableOp findRandom(ModuleOp module) {
+  for (auto variable : module.getOps<VariableOp>())
+    if (auto role = variable->getAttrOfType<StringAttr>("role"); role && role.getValue() == "rng")
+      return variable;
+  return {};
+}
+
+void buildTraining(Model &model, DictionaryAttr settings, Problems &problems) {
+  auto floatx = model.module->getAttrOfType<TypeAttr>("fw.floatx");
+  model.floatx = cast<FloatType>(floatx.getValue());
+  model.random = findRandom(model.module);
+  model.config = readCompileConfig(settings, outputsOf(model.predict), model.floatx, problems);
+  if (problems.any())
+    return;
+  model.state = declareTrainingState(model.module, model.config, model.floatx);
+  buildTrainStep(model);
+  buildEvaluateStep(model);
+  buildGradientsEntry(model);
+  buildApplyEntry(model);
+  buildResetMetrics(model);
+  buildMetrics(model);
+}
+
+struct AttachTraining : impl::AttachTrainingBase<AttachTraining> {
+  using AttachTrainingBase::AttachTrainingBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    Model model{module, module.lookupSymbol<func::FuncOp>("predict"),
+                module.lookupSymbol<func::FuncOp>("forward")};
+    if (!model.predict)
+      return;
+    Problems problems(module.getLoc());
+    model.predict->setAttr("fw.entry", StringAttr::get(&getContext(), "predict"));
+    auto settings = module->getAttrOfType<DictionaryAttr>("fw.training");
+    if (train && settings && model.forward)
+      buildTraining(model, settings, problems);
+    if (init)
+      buildInit(module, problems);
+    if (model.forward)
+      model.forward.erase();
+    if (problems.any())
+      signalPassFailure();
+  }
+};
+} // namespace
+
+} // namespace formwork

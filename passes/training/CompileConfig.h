@@ -1,0 +1,44 @@
+// What `model.compile` was given, resolved against the model's outputs.
+#pragma once
+
+#include "passes/training/Metrics.h"
+#include "passes/training/Optimizers.h"
+
+namespace formwork {
+
+/// An output of the model, and what training asks of it.
+struct TrainedOutput {
+  std::string name;
+  mlir::RankedTensorType type;
+  /// The symbol of each dimension, -1 if it is static.
+  llvm::SmallVector<int64_t> symbols;
+
+  std::optional<Loss> loss;
+  /// By which the loss counts in the total.
+  double lossWeight = 1;
+  /// Null if neither a loss nor a metric looks at this output.
+  mlir::RankedTensorType targetType;
+};
+
+struct TrackedMetric {
+  Metric metric;
+  /// Index of the output it looks at.
+  size_t output;
+  /// As `fit` shows it, unique: "accuracy", or "digit_accuracy" where there are several outputs.
+  std::string name;
+};
+
+struct CompileConfig {
+  Optimizer optimizer;
+  llvm::SmallVector<TrainedOutput> outputs;
+  /// In the order in which Keras shows them.
+  llvm::SmallVector<TrackedMetric> metrics;
+};
+
+/// Reads get_compile_config(), mirrored as attributes, for outputs of which name, type and symbols
+/// are given. Everything that is wrong is reported; the result is of use only if nothing was.
+CompileConfig readCompileConfig(mlir::DictionaryAttr keras,
+                                llvm::SmallVector<TrainedOutput> outputs, mlir::FloatType floatx,
+                                Problems &problems);
+
+} // namespace formwork

@@ -1,0 +1,141 @@
+// Reading what Keras serialized; see the header.
+#include "passes/training/KerasObject.h"
+
+#include "mlir/IR/BuiltinTypes.h"
+
+using namespace mlir;
+
+namespace formwork {
+
+bool isNone(Attribute attribute) { return !attribute || isa<UnitAttr>(attribute); }
+
+/// The function or class that `{class_name, config}` names.
+static std::optional<KerasObject> readDictionary(DictionaryAttr object) {
+  auto name = object.getAs<StringAttr>("class_name");
+  if (!name)
+    return {};
+  Attribute config = object.get("config");
+  // A plain function: {"class_name": "function", "config": "binary_accuracy"}.
+  if (auto function = dyn_cast_or_null<StringAttr>(config))
+    return KerasObject{function.getValue(), DictionaryAttr::get(object.getContext())};
+  if (isNone(config))
+    return KerasObject{name.getValue(), DictionaryAttr::get(object.getContext())};
+  if (auto arguments = dyn_cast<DictionaryAttr>(config))
+    return KerasObject{name.getValue(), arguments};
+  return {};
+}
+
+std::optional<KerasObject> readObject(Attribute attribute, StringRef what, Problems &problems) {
+  if (auto name = dyn_cast_or_null<StringAttr>(attribute))
+    return KerasObject{name.getValue(), DictionaryAttr::get(name.getContext())};
+  if (auto object = dyn_cast_or_null<DictionaryAttr>(attribute))
+    if (auto read = readDictionary(object))
+      return read;
+  problems.report()
+      << what << " is " << attribute
+      << ", which is neither a name nor an object of Keras with class_name and config";
+  return {};
+}
+
+Arguments::Arguments(std::string owner, DictionaryAttr config, Problems &problems)
+    : owner(std::move(owner)), config(config), all(&problems) {}
+
+Attribute Arguments::take(StringRef name) {
+  read.push_back(name);
+  return config.get(name);
+}
+
+Attribute Arguments::raw(StringRef name) {
+  Attribute value = take(name);
+  return isNone(value) ? Attribute() : value;
+}
+
+InFlightDiagnostic Arguments::reject(StringRef name) {
+  InFlightDiagnostic error = all->report();
+  error << owner << ": argument '" << name << "' is " << config.get(name) << ", ";
+  return error;
+}
+
+double Arguments::real(StringRef name, double byDefault) {
+  Attribute value = take(name);
+  if (!value)
+    return byDefault;
+  if (auto number = dyn_cast<FloatAttr>(value))
+    return number.getValueAsDouble();
+  if (auto number = dyn_cast<IntegerAttr>(value))
+    return double(number.getInt());
+  reject(name) << "not a number";
+  return byDefault;
+}
+
+int64_t Arguments::integer(StringRef name, int64_t byDefault) {
+  Attribute value = take(name);
+  if (!value)
+    return byDefault;
+  if (auto number = dyn_cast<IntegerAttr>(value))
+    return number.getInt();
+  reject(name) << "not an integer";
+  return byDefault;
+}
+
+bool Arguments::flag(StringRef name, bool byDefault) {
+  Attribute value = take(name);
+  if (!value)
+    return byDefault;
+  if (auto flag = dyn_cast<BoolAttr>(value))
+    return flag.getValue();
+  reject(name) << "not True or False";
+  return byDefault;
+}
+
+StringRef Arguments::text(StringRef name, StringRef byDefault, StringRef none) {
+  Attribute value = take(name);
+  if (!value)
+    return byDefault;
+  if (isNone(value))
+    return none;
+  if (auto text = dyn_cast<StringAttr>(value))
+    return text.getValue();
+  reject(name) << "not a string";
+  return byDefault;
+}
+
+std::vector<double> Arguments::reals(StringRef name) {
+  std::vector<double> numbers;
+  auto list = dyn_cast_or_null<ArrayAttr>(take(name));
+  for (Attribute element : list ? list.getValue() : ArrayRef<Attribute>()) {
+    if (auto number = dyn_cast<FloatAttr>(element))
+      numbers.push_back(number.getValueAsDouble());
+    else if (auto number = dyn_cast<IntegerAttr>(element))
+      numbers.push_back(double(number.getInt()));
+  }
+  if (!list || numbers.size() != list.size())
+    reject(name) << "not a list of numbers";
+  return numbers;
+}
+
+void Arguments::ignore(ArrayRef<StringLiteral> names) { llvm::append_range(read, names); }
+
+/// None, False and 0 turn a feature off.
+static bool isOff(Attribute value) {
+  if (isNone(value))
+    return true;
+  if (auto number = dyn_cast<FloatAttr>(value))
+    return number.getValue().isZero();
+  auto integer = dyn_cast<IntegerAttr>(value); // and booleans
+  return integer && integer.getValue().isZero();
+}
+
+void Arguments::refuse(StringRef name, StringRef instead) {
+  if (!isOff(take(name)))
+    reject(name) << "which is not supported; " << instead;
+}
+
+void Arguments::finish() {
+  for (NamedAttribute argument : config)
+    if (!llvm::is_contained(read, argument.getName().getValue()))
+      all->report() << owner << " has an unknown argument '" << argument.getName().getValue()
+                    << "': it may be of a newer Keras; remove it to compile without it";
+}
+
+} // namespace formwork

@@ -1,0 +1,50 @@
+// The losses of Keras: from a target and an output, one loss per sample; then one number.
+#pragma once
+
+#include "ir/Expr.h"
+#include "passes/training/KerasObject.h"
+
+#include "mlir/IR/BuiltinTypes.h"
+
+#include <functional>
+
+namespace formwork {
+
+/// An output of the model, as losses and metrics see it.
+struct Prediction {
+  Expr output;
+  /// What softmax or sigmoid made the output from; none if the output is not one's result.
+  /// Crossentropies use it even if they were told to expect probabilities, as Keras does.
+  std::optional<Expr> logits;
+};
+
+/// What the caller gives as the target of an output.
+enum class TargetKind {
+  /// The right class of each sample: the output's shape without its last dimension, as i64.
+  classIndices,
+  /// The output's shape and type.
+  likeOutput
+};
+
+/// The losses of the samples: of the target's shape, or of the output's without its last dimension.
+using LossFormula = std::function<Expr(Expr target, const Prediction &)>;
+
+struct Loss {
+  TargetKind target;
+  LossFormula samples;
+  /// "sum" or Keras's default, the mean over all samples' losses.
+  bool sumsSamples = false;
+};
+
+/// What `loss=` names. `output` is the output's name, for diagnostics, and `type` its type.
+std::optional<Loss> readLoss(mlir::Attribute keras, llvm::StringRef output,
+                             mlir::RankedTensorType type, Problems &problems);
+
+/// The formula of a loss by one of its names, for metrics that are losses; null if there is none.
+/// Reads those of its arguments that are the formula's.
+LossFormula readLossFormula(llvm::StringRef name, Arguments &arguments);
+
+/// One number from the samples' losses.
+Expr reduceLoss(const Loss &loss, Expr samples);
+
+} // namespace formwork
