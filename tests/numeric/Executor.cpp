@@ -3,6 +3,7 @@
 #include "passes/Passes.h"
 #include "tools/Dialects.h"
 
+#include "mlir/ExecutionEngine/CRunnerUtils.h"
 #include "mlir/ExecutionEngine/ExecutionEngine.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
@@ -102,6 +103,9 @@ public:
       llvm::orc::SymbolMap symbols;
       symbols[interner("malloc")] = {llvm::orc::ExecutorAddr::fromPtr(&allocateFromHeap),
                                      llvm::JITSymbolFlags::Exported};
+      // Copies between buffers of different strides.
+      symbols[interner("memrefCopy")] = {llvm::orc::ExecutorAddr::fromPtr(&memrefCopy),
+                                         llvm::JITSymbolFlags::Exported};
       return symbols;
     });
   }

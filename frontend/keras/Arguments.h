@@ -1,0 +1,92 @@
+// The arguments of a Keras layer: which there are, which values are supported, what they are when
+// the file leaves them out.
+#pragma once
+
+#include "frontend/Json.h"
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+
+#include <array>
+#include <string>
+#include <vector>
+
+namespace formwork::keras {
+
+/// Says what is wrong with a value, and what would be right; "" if nothing is.
+using Check = std::string (*)(const Json &value);
+
+/// One row of a layer's table.
+struct Argument {
+  llvm::StringLiteral name;
+  Check check;
+  /// Keras's default as JSON; "" if the argument must be given.
+  llvm::StringLiteral fallback;
+};
+
+/// Any value but the row's fallback is refused: for what does not exist yet (regularizers).
+inline constexpr Check onlyDefault = nullptr;
+/// Any value: for what does not change the meaning (use_cudnn, unroll, seed).
+std::string anything(const Json &value);
+
+std::string isBoolean(const Json &value);
+std::string isFalse(const Json &value);
+std::string isPositiveInteger(const Json &value);
+std::string isInteger(const Json &value);
+std::string isNumber(const Json &value);
+std::string isPositiveNumber(const Json &value);
+/// A fraction to drop: at least 0, below 1.
+std::string isRate(const Json &value);
+/// One positive integer or two.
+std::string isPair(const Json &value);
+std::string isPairOrNull(const Json &value);
+/// Sizes with the batch first; null where any size goes.
+std::string isBatchShape(const Json &value);
+std::string isTargetShape(const Json &value);
+std::string isAxis(const Json &value);
+std::string isAxisOrAxes(const Json &value);
+std::string isPadding(const Json &value);
+std::string isDataFormat(const Json &value);
+std::string isDataFormatOrNull(const Json &value);
+std::string isActivation(const Json &value);
+std::string isInitializer(const Json &value);
+
+/// A layer's table with its fallbacks parsed.
+class ArgumentTable {
+public:
+  ArgumentTable(llvm::ArrayRef<Argument> rows);
+
+  struct Problem {
+    const Json *value;
+    std::string message;
+  };
+  /// Everything that is wrong with the arguments in `config`.
+  std::vector<Problem> check(const Json &config) const;
+
+  const Json *fallback(llvm::StringRef name) const;
+
+private:
+  llvm::ArrayRef<Argument> rows;
+  std::vector<Json> fallbacks;
+};
+
+/// The arguments of one layer, complete. The getters expect what the table has approved.
+class Arguments {
+public:
+  /// Both must outlive this.
+  Arguments(const Json &config, const ArgumentTable &table) : config(config), table(table) {}
+
+  const Json &operator[](llvm::StringRef name) const;
+  bool flag(llvm::StringRef name) const { return *(*this)[name].boolean(); }
+  int64_t integer(llvm::StringRef name) const { return *(*this)[name].integer(); }
+  double number(llvm::StringRef name) const { return *(*this)[name].real(); }
+  llvm::StringRef text(llvm::StringRef name) const { return *(*this)[name].string(); }
+  std::array<int64_t, 2> pair(llvm::StringRef name) const;
+  std::vector<int64_t> integers(llvm::StringRef name) const;
+
+private:
+  const Json &config;
+  const ArgumentTable &table;
+};
+
+} // namespace formwork::keras

@@ -1,0 +1,236 @@
+// Reads weights from an HDF5 file in memory.
+//
+// Only what Keras writes is accepted: numbers, stored densely in the file itself. Links to other
+// files, virtual and external datasets would read what the user did not name; compressed ones would
+// allocate what is not there.
+#include "frontend/keras/Weights.h"
+
+#include "mlir/IR/Builders.h"
+
+#include <hdf5.h>
+#include <hdf5_hl.h>
+
+#include <utility>
+
+using namespace mlir;
+
+namespace formwork::keras {
+
+namespace {
+/// An HDF5 identifier that is closed with the function of its kind.
+class Handle {
+public:
+  Handle(hid_t id, herr_t (*close)(hid_t)) : id(id), close(close) {}
+  Handle(Handle &&other) noexcept : id(std::exchange(other.id, -1)), close(other.close) {}
+  ~Handle() {
+    if (id >= 0)
+      close(id);
+  }
+  operator hid_t() const { return id; }
+  explicit operator bool() const { return id >= 0; }
+
+private:
+  hid_t id;
+  herr_t (*close)(hid_t);
+};
+
+/// HDF5 prints its errors unless told not to; ours name the user's objects instead.
+class QuietErrors {
+public:
+  QuietErrors() {
+    H5Eget_auto2(H5E_DEFAULT, &function, &data);
+    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  }
+  ~QuietErrors() { H5Eset_auto2(H5E_DEFAULT, function, data); }
+
+private:
+  H5E_auto2_t function = nullptr;
+  void *data = nullptr;
+};
+} // namespace
+
+struct WeightFile::File {
+  std::string bytes; // HDF5 reads from here, without a copy
+  Handle id;
+  uint64_t unread = bytes.size(); // what may still be asked for
+
+  File(std::string given) : bytes(std::move(given)), id(openImage(), H5Fclose) {}
+
+private:
+  hid_t openImage() {
+    QuietErrors quiet;
+    return H5LTopen_file_image(bytes.data(), bytes.size(),
+                               H5LT_FILE_IMAGE_DONT_COPY | H5LT_FILE_IMAGE_DONT_RELEASE);
+  }
+};
+
+WeightFile::WeightFile(std::unique_ptr<File> file) : file(std::move(file)) {}
+WeightFile::WeightFile(WeightFile &&) noexcept = default;
+WeightFile::~WeightFile() = default;
+
+std::variant<WeightFile, std::string> WeightFile::open(std::string bytes) {
+  if (bytes.substr(0, 8) != "\x89HDF\r\n\x1a\n")
+    return std::string("its model.weights.h5 is no HDF5 file");
+  auto file = std::make_unique<File>(std::move(bytes));
+  if (!file->id)
+    return std::string("its model.weights.h5 is truncated or corrupt");
+  return WeightFile(std::move(file));
+}
+
+//===--- objects ---------------------------------------------------------------------------------
+
+/// Follows hard links only, since soft ones may loop and external ones leave the file.
+static bool exists(hid_t file, const std::string &path) {
+  for (size_t end = path.find('/');; end = path.find('/', end + 1)) {
+    std::string prefix = path.substr(0, end);
+    H5L_info_t link;
+    if (H5Lexists(file, prefix.c_str(), H5P_DEFAULT) <= 0 ||
+        H5Lget_info(file, prefix.c_str(), &link, H5P_DEFAULT) < 0 || link.type != H5L_TYPE_HARD)
+      return false;
+    if (end == path.npos)
+      return true;
+  }
+}
+
+std::optional<uint64_t> WeightFile::members(const std::string &path) const {
+  QuietErrors quiet;
+  if (!exists(file->id, path))
+    return {};
+  Handle group(H5Gopen2(file->id, path.c_str(), H5P_DEFAULT), H5Gclose);
+  H5G_info_t info;
+  if (!group || H5Gget_info(group, &info) < 0)
+    return {};
+  return info.nlinks;
+}
+
+namespace {
+/// A dataset of numbers, opened and checked.
+class Dataset {
+public:
+  /// Says in `problem` why not, if it cannot be read.
+  Dataset(hid_t file, const std::string &path, std::string &problem)
+      : id(exists(file, path) ? H5Dopen2(file, path.c_str(), H5P_DEFAULT) : -1, H5Dclose),
+        type(id ? H5Dget_type(id) : -1, H5Tclose), space(id ? H5Dget_space(id) : -1, H5Sclose) {
+    if (!exists(file, path))
+      problem = "is not in the file";
+    else if (!id || !type || !space)
+      problem = "is no readable dataset";
+    else if (!readShape())
+      problem = "has no shape that a tensor can have";
+    else if (!isStoredDensely())
+      problem = "is compressed, truncated or stored outside the file";
+  }
+
+  hid_t handle() const { return id; }
+  ArrayRef<int64_t> shape() const { return sizes; }
+  H5T_class_t kind() const { return H5Tget_class(type); }
+  size_t elementSize() const { return H5Tget_size(type); }
+
+private:
+  bool readShape() {
+    int rank = H5Sget_simple_extent_ndims(space);
+    if (H5Sis_simple(space) <= 0 || H5Sget_simple_extent_type(space) == H5S_NULL || rank < 0)
+      return false;
+    std::vector<hsize_t> extent(rank);
+    if (H5Sget_simple_extent_dims(space, extent.data(), nullptr) != rank)
+      return false;
+    // A product that does not overflow, since each dataset is to be compared with what is there.
+    for (hsize_t size : extent) {
+      if (size > maximumElements || (size != 0 && elements > maximumElements / size))
+        return false;
+      elements *= size;
+      sizes.push_back(int64_t(size));
+    }
+    return true;
+  }
+
+  /// As many bytes as the shape says, in this file, not packed.
+  bool isStoredDensely() const {
+    Handle properties(H5Dget_create_plist(id), H5Pclose);
+    if (!properties || H5Pget_external_count(properties) != 0 || H5Pget_nfilters(properties) != 0)
+      return false;
+    H5D_layout_t layout = H5Pget_layout(properties);
+    if (layout != H5D_CONTIGUOUS && layout != H5D_COMPACT)
+      return false;
+    return elements == 0 || H5Dget_storage_size(id) == elements * elementSize();
+  }
+
+  static constexpr uint64_t maximumElements = uint64_t(1) << 40;
+  Handle id, type, space;
+  std::vector<int64_t> sizes;
+  uint64_t elements = 1;
+};
+} // namespace
+
+static bool isNumeric(const Dataset &dataset) {
+  return dataset.kind() == H5T_FLOAT || dataset.kind() == H5T_INTEGER;
+}
+
+/// The type in memory that holds elements of `type`; negative if there is none.
+static hid_t nativeType(Type type) {
+  if (type.isF32())
+    return H5T_NATIVE_FLOAT;
+  if (type.isF64())
+    return H5T_NATIVE_DOUBLE;
+  if (type.isInteger(32))
+    return H5T_NATIVE_INT32;
+  if (type.isInteger(64))
+    return H5T_NATIVE_INT64;
+  return -1;
+}
+
+static std::string shapeText(ArrayRef<int64_t> shape) {
+  std::string text = "(";
+  for (int64_t size : shape)
+    text += (text.size() > 1 ? ", " : "") + std::to_string(size);
+  return text + ")";
+}
+
+//===--- reading ---------------------------------------------------------------------------------
+
+std::optional<std::vector<char>> WeightFile::read(const std::string &path, RankedTensorType type,
+                                                  std::string &problem) {
+  QuietErrors quiet;
+  problem.clear();
+  Dataset dataset(file->id, path, problem);
+  if (!problem.empty())
+    return {};
+  if (!isNumeric(dataset))
+    return problem = "holds no numbers", std::nullopt;
+  if (dataset.shape() != type.getShape()) {
+    problem = "has shape " + shapeText(dataset.shape()) + " where the model needs " +
+              shapeText(type.getShape());
+    return {};
+  }
+  uint64_t size = uint64_t(type.getNumElements()) * (type.getElementTypeBitWidth() / 8);
+  // Two names for the same bytes would let a small file ask for much memory.
+  if (size > file->unread)
+    return problem = "makes the weights larger than the file that holds them", std::nullopt;
+  file->unread -= size;
+  std::vector<char> data(size);
+  if (size != 0 && H5Dread(dataset.handle(), nativeType(type.getElementType()), H5S_ALL, H5S_ALL,
+                           H5P_DEFAULT, data.data()) < 0)
+    return problem = "is truncated or corrupt", std::nullopt;
+  return data;
+}
+
+RankedTensorType WeightFile::typeOf(MLIRContext &context, const std::string &path,
+                                    std::string &problem) {
+  QuietErrors quiet;
+  problem.clear();
+  Dataset dataset(file->id, path, problem);
+  if (!problem.empty())
+    return {};
+  Builder builder(&context);
+  unsigned bits = unsigned(dataset.elementSize()) * 8;
+  bool known = bits == 32 || bits == 64;
+  if (dataset.kind() == H5T_FLOAT && known)
+    return RankedTensorType::get(dataset.shape(),
+                                 bits == 32 ? Type(builder.getF32Type()) : builder.getF64Type());
+  if (dataset.kind() == H5T_INTEGER && known)
+    return RankedTensorType::get(dataset.shape(), builder.getIntegerType(bits));
+  problem = "holds neither float32, float64, int32 nor int64";
+  return {};
+}
+
+} // namespace formwork::keras

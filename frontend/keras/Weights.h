@@ -1,0 +1,40 @@
+// The HDF5 file of a `.keras` archive: variables under paths such as layers/dense/vars/0.
+#pragma once
+
+#include "frontend/Model.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+namespace formwork::keras {
+
+class WeightFile {
+public:
+  /// Opens a file in memory, or says what is wrong with it.
+  static std::variant<WeightFile, std::string> open(std::string bytes);
+
+  WeightFile(WeightFile &&) noexcept;
+  ~WeightFile();
+
+  /// How many members a group has; nothing if there is no such group.
+  std::optional<uint64_t> members(const std::string &path) const;
+
+  /// The value at `path` as `type`, whose shape it must have and whose element type it is converted
+  /// to. On failure `problem` says why.
+  std::optional<std::vector<char>> read(const std::string &path, mlir::RankedTensorType type,
+                                        std::string &problem);
+
+  /// The type at `path`: float32, float64, int32 or int64 of a static shape; null and a problem if
+  /// there is none such.
+  mlir::RankedTensorType typeOf(mlir::MLIRContext &context, const std::string &path,
+                                std::string &problem);
+
+private:
+  struct File;
+  explicit WeightFile(std::unique_ptr<File> file);
+  std::unique_ptr<File> file;
+};
+
+} // namespace formwork::keras

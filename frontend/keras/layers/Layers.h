@@ -1,0 +1,25 @@
+// What layer families share.
+#pragma once
+
+#include "frontend/keras/LayerCall.h"
+
+namespace formwork::keras {
+
+/// The sum over dimension `ofA` of a and `ofB` of b: a's other dimensions, then b's.
+mlir::Value contract(mlir::ImplicitLocOpBuilder &builder, mlir::Value a, mlir::Value b, int64_t ofA,
+                     int64_t ofB);
+
+/// Dimension i of the result is dimension order[i] of x.
+Tensor permute(mlir::ImplicitLocOpBuilder &builder, const Tensor &x, llvm::ArrayRef<int64_t> order);
+
+/// Dropout with a stream of its own: elements survive scaled by 1 / (1 - rate).
+mlir::Value drop(LayerCall &call, mlir::Value x, double rate);
+
+/// A scalar that broadcasts with `like`.
+mlir::Value scalar(mlir::ImplicitLocOpBuilder &builder, double value, mlir::Type element);
+
+/// A vector along dimension `axis` of a tensor of rank `rank`, for broadcasting.
+mlir::Value alongAxis(mlir::ImplicitLocOpBuilder &builder, mlir::Value vector, int64_t axis,
+                      int64_t rank);
+
+} // namespace formwork::keras
