@@ -215,7 +215,7 @@ void Nest::store(Value value, const Block &block) {
   AffineMap access = kernel.access(result);
   auto found = outputs.find(value);
   // All is read before anything is written: an output may be updated in place.
-  SmallVector<std::pair<Point, Value>> elements;
+  std::vector<std::pair<Point, Value>> elements;
   for (int64_t row = 0; row < block.rows; ++row)
     for (int64_t vector = 0; vector < block.vectors && !evaluator.failed(); ++vector) {
       Point at = point(block, row, vector);

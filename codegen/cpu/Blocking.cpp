@@ -96,6 +96,26 @@ static int adjacentDim(AffineMap access) {
   return noDim;
 }
 
+/// Bytes of the largest panel; it lies on the stack.
+static constexpr int64_t panelLimit = 1 << 20;
+
+/// Whether a copy of the operand for one tile has a bound that is known now.
+static bool fitsPanel(const Kernel &kernel, const Group &group, AffineMap access, int vectorDim) {
+  int64_t bytes = 8;
+  for (AffineExpr index : access.getResults()) {
+    Dim dim = cast<AffineDimExpr>(index).getPosition();
+    if (int(dim) == group.vectorDim)
+      bytes *= 8 * group.lanes;
+    else if (contains(group.outer, dim))
+      continue;
+    else if (!kernel.isStatic(dim))
+      return false;
+    else
+      bytes *= kernel.size(dim);
+  }
+  return bytes <= panelLimit;
+}
+
 static void findPacked(const Kernel &kernel, Group &group) {
   for (const Pass &pass : group.passes)
     for (linalg::GenericOp op : contractionsOf(pass))
@@ -103,7 +123,8 @@ static void findPacked(const Kernel &kernel, Group &group) {
         AffineMap access = kernel.access(*operand);
         int vectorDim = group.vectorDimOf(pass), along = adjacentDim(access);
         if (vectorDim == noDim || along == noDim || stepOf(access, vectorDim) != Step::Strided ||
-            !isa<BlockArgument>(operand->get()) || !access.isProjectedPermutation())
+            !isa<BlockArgument>(operand->get()) || !access.isProjectedPermutation() ||
+            !fitsPanel(kernel, group, access, vectorDim))
           continue;
         group.packed.push_back({operand, Dim(along)});
       }

@@ -140,7 +140,11 @@ Value Evaluator::readStored(const Storage &storage, Value tensor, AffineMap acce
     return storage.registers[point.row * storage.perRow +
                              (storage.perRow > 1 ? point.vector : 0)];
   Type element = getElementTypeOrSelf(tensor.getType());
-  return load(storage.buffer, element, access, indicesOf(storage, access, point), point);
+  SmallVector<Value> indices = indicesOf(storage, access, point);
+  if (storage.kind == Storage::Scratch)
+    access = AffineMap::getMultiDimMapWithTargets(kernel.dimCount(), storage.dims,
+                                                  access.getContext());
+  return load(storage.buffer, element, access, indices, point);
 }
 
 Value Evaluator::read(Value tensor, AffineMap access, const Point &point) {

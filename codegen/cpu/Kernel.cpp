@@ -129,20 +129,22 @@ void Kernel::unifyLoops() {
                     producer.getIndexingMapMatchingResult(cast<OpResult>(operand.get())), producer);
 
   DenseMap<unsigned, Dim> dims;
-  for (auto op : ops)
+  for (auto op : ops) {
+    Dims &loops = loopsOf[op];
     for (auto [id, size] : llvm::zip_equal(ids[op], op.getStaticLoopRanges())) {
       auto [entry, isNew] = dims.try_emplace(classes.find(id), sizes.size());
       if (isNew)
         sizes.push_back(size);
       else if (!ShapedType::isDynamic(size))
         sizes[entry->second] = size;
-      loopsOf[op].push_back(entry->second);
+      loops.push_back(entry->second);
     }
+  }
 }
 
 Dims Kernel::parallel(linalg::GenericOp op) const {
   Dims dims;
-  for (auto [dim, kind] : llvm::zip_equal(loopsOf.lookup(op), op.getIteratorTypesArray()))
+  for (auto [dim, kind] : llvm::zip_equal(loops(op), op.getIteratorTypesArray()))
     if (kind == utils::IteratorType::parallel)
       dims.push_back(dim);
   return dims;
@@ -175,11 +177,12 @@ void Kernel::findOutputs() {
     unsigned position;
     SmallVector<Operation *> path;
   };
-  SmallVector<Pending> pending;
+  std::vector<Pending> pending;
   for (auto [i, value] : llvm::enumerate(function.front().getTerminator()->getOperands()))
     pending.push_back({value, unsigned(i), {}});
   while (!pending.empty()) {
-    Pending next = pending.pop_back_val();
+    Pending next = std::move(pending.back());
+    pending.pop_back();
     Operation *op = next.value.getDefiningOp();
     if (isa_and_nonnull<linalg::GenericOp>(op)) {
       outputs.push_back({next.value, next.position, next.path});

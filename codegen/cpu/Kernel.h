@@ -30,7 +30,7 @@ public:
   unsigned dimCount() const { return sizes.size(); }
   bool isStatic(Dim dim) const { return !mlir::ShapedType::isDynamic(sizes[dim]); }
 
-  llvm::ArrayRef<Dim> loops(mlir::linalg::GenericOp op) const { return loopsOf.lookup(op); }
+  llvm::ArrayRef<Dim> loops(mlir::linalg::GenericOp op) const { return loopsOf.find(op)->second; }
   Dims parallel(mlir::linalg::GenericOp op) const;
   Dims reduced(mlir::linalg::GenericOp op) const;
   /// Indices at which `op` accesses an operand, or writes a result.
@@ -57,7 +57,7 @@ private:
   llvm::SmallVector<mlir::linalg::GenericOp> ops;
   llvm::DenseMap<mlir::Operation *, Dims> loopsOf;
   llvm::SmallVector<int64_t> sizes;
-  llvm::SmallVector<Output> outputs;
+  std::vector<Output> outputs;
 };
 
 /// A set of dimensions is small: these read better than iterators.

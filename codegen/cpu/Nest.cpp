@@ -69,6 +69,8 @@ void Nest::write(Value begin, Value end) {
     inside = writer.mul(inside, blockCount(dim));
   for (Dim dim : selecting)
     panelCount = writer.mul(panelCount, blockCount(dim));
+  // Where there are no blocks there are no chunks either, but the divisions below take place.
+  inside = writer.make<arith::MaxUIOp>(inside, writer.index(1));
   Values nowhere(kernel.dimCount());
 
   if (constantOf(panelCount) == 1) {

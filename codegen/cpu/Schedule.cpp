@@ -4,6 +4,7 @@
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "llvm/ADT/IntEqClasses.h"
 #include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
@@ -81,7 +82,7 @@ private:
 
   const Kernel &kernel;
   const CPUTarget &target;
-  SmallVector<Item> items;
+  std::vector<Item> items;
   DenseMap<Operation *, unsigned> passOf; // of reductions
   /// Where a value is written, if it is.
   DenseMap<Value, unsigned> storedIn;

@@ -27,7 +27,7 @@ struct ContractionGroup {
 struct Pass {
   /// Parallel dimensions that are not outer ones; the last is the vector dimension if that is inner.
   Dims inner;
-  llvm::SmallVector<ContractionGroup> contractions;
+  std::vector<ContractionGroup> contractions;
   llvm::SmallVector<mlir::linalg::GenericOp> statistics;
   /// Values to write: outputs of the kernel, and what later passes read.
   llvm::SmallVector<mlir::Value> stores;
@@ -51,8 +51,8 @@ struct Group {
   int64_t rows = 1, vectors = 1;
   /// Elements of the vector dimension in a tile, if it is outer.
   int64_t tileWidth = 0;
-  llvm::SmallVector<Pass> passes;
-  llvm::SmallVector<Packed> packed;
+  std::vector<Pass> passes;
+  std::vector<Packed> packed;
 
   int vectorDimOf(const Pass &pass) const {
     return vectorDim != noDim ? vectorDim : pass.inner.empty() ? noDim : int(pass.inner.back());
@@ -60,7 +60,7 @@ struct Group {
 };
 
 struct Schedule {
-  llvm::SmallVector<Group> groups;
+  std::vector<Group> groups;
 };
 
 /// Fails, with a diagnostic on the op, where no rule applies.

@@ -13,6 +13,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
@@ -166,7 +167,7 @@ LogicalResult KernelWriter::writeChunkCount(const Schedule &schedule) {
     return failure();
   Value total = writer.index(0);
   for (const Group &group : schedule.groups)
-    total = writer.add(total, Nest(kernel, group, writer, evaluator, {}).chunks());
+    total = writer.add(total, Nest(kernel, group, writer, evaluator, Buffers()).chunks());
   func::ReturnOp::create(builder, total);
   return success();
 }
