@@ -277,15 +277,7 @@ SmallVector<Value> Evaluator::evaluate(linalg::GenericOp op, ArrayRef<AffineExpr
         indices.push_back(values.lookupOrDefault(at));
       result = gather(extract.getTensor(), indices, point);
     } else if (&inner == sum) {
-      BlockArgument accumulator = op.getRegionOutputArgs()[0];
-      Value other = inner.getOperand(inner.getOperand(0) == accumulator ? 1 : 0);
-      Operation *product = other.getDefiningOp();
-      Value a = values.lookupOrDefault(product->getOperand(0));
-      Value b = values.lookupOrDefault(product->getOperand(1));
-      Value c = values.lookup(accumulator);
-      result = isa<VectorType>(c.getType())
-                   ? writer.make<vector::FMAOp>(spread(a, point), spread(b, point), c)
-                   : writer.make<math::FmaOp>(a, b, c);
+      result = multiplyAdd(inner, op.getRegionOutputArgs()[0], values, point);
     } else if (inner.getNumResults() == 1 && inner.getNumRegions() == 0) {
       // The product of a multiply-add is part of it.
       if (sum && inner.hasOneUse() && *inner.getUsers().begin() == sum)
@@ -302,6 +294,22 @@ SmallVector<Value> Evaluator::evaluate(linalg::GenericOp op, ArrayRef<AffineExpr
     results.push_back(inner ? inner : outside(yielded));
   }
   return results;
+}
+
+/// accumulator + a * b, from the op that adds.
+Value Evaluator::multiplyAdd(Operation &sum, BlockArgument accumulator, const IRMapping &values,
+                             const Point &point) {
+  Value other = sum.getOperand(sum.getOperand(0) == accumulator ? 1 : 0);
+  Operation *product = other.getDefiningOp();
+  Value a = values.lookupOrDefault(product->getOperand(0));
+  Value b = values.lookupOrDefault(product->getOperand(1));
+  Value c = values.lookup(accumulator);
+  bool isVector = isa<VectorType>(c.getType());
+  if (isVector)
+    a = spread(a, point), b = spread(b, point);
+  if (!target.hasFMA)
+    return writer.make<arith::AddFOp>(c, writer.make<arith::MulFOp>(a, b));
+  return isVector ? writer.make<vector::FMAOp>(a, b, c) : writer.make<math::FmaOp>(a, b, c);
 }
 
 /// The op on scalars, or on vectors if an operand is one.

@@ -37,7 +37,8 @@ struct Storage {
 
 class Evaluator {
 public:
-  Evaluator(const Kernel &kernel, Writer &writer) : kernel(kernel), writer(writer) {}
+  Evaluator(const Kernel &kernel, Writer &writer, const CPUTarget &target)
+      : kernel(kernel), writer(writer), target(target) {}
 
   /// Ops outside any tile: gives each buffer-backed tensor and each scalar its value.
   void bind(mlir::Value tensor, mlir::Value buffer);
@@ -102,6 +103,8 @@ private:
                                           llvm::ArrayRef<mlir::AffineExpr> loops,
                                           const Point &point, mlir::ValueRange accumulators);
   mlir::Value copy(mlir::Operation &op, const mlir::IRMapping &values, const Point &point);
+  mlir::Value multiplyAdd(mlir::Operation &sum, mlir::BlockArgument accumulator,
+                          const mlir::IRMapping &values, const Point &point);
   mlir::Value loopIndex(mlir::AffineExpr loop, const Point &point);
   mlir::Value gather(mlir::Value tensor, llvm::ArrayRef<mlir::Value> indices, const Point &point);
   mlir::Value fromMemory(mlir::Value value, mlir::Type element);
@@ -109,6 +112,7 @@ private:
 
   const Kernel &kernel;
   Writer &writer;
+  const CPUTarget &target;
   const Group *group = nullptr;
   llvm::SmallVector<mlir::Value> extents;
   mlir::IRMapping bound;

@@ -1,6 +1,8 @@
 // The passes of Passes.td.
 #pragma once
 
+#include "codegen/cpu/Target.h"
+
 #include "mlir/Pass/Pass.h"
 #include "mlir/Pass/PassManager.h"
 
@@ -11,8 +13,9 @@ namespace formwork {
 #define GEN_PASS_REGISTRATION
 #include "codegen/cpu/Passes.h.inc"
 
-/// Kernels to the CPU's tile form, cleaned up.
-void buildCPUTilePipeline(mlir::OpPassManager &pipeline, const CPUTileOptions &options);
+/// Kernels to the CPU's tile form: loops, vectors and arithmetic, cleaned up. The rest of the module
+/// stays as it is.
+void buildCPUTilePipeline(mlir::OpPassManager &pipeline, const CPUTarget &target = {});
 /// The tile form to LLVM's dialect.
 void buildCPULoweringPipeline(mlir::OpPassManager &pipeline);
 void registerCPUPipelines();

@@ -13,12 +13,21 @@ def CPUTile : Pass<"fw-cpu-tile", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"vectorBytes", "vector-bytes", "int64_t", "64", "Width of a vector register">,
-    Option<"vectorRegisters", "vector-registers", "int64_t", "32", "How many there are">
+    Option<"vectorRegisters", "vector-registers", "int64_t", "32", "How many there are">,
+    Option<"hasFMA", "fma", "bool", "true", "Whether a fused multiply-add is an instruction">
   ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
     "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"
   ];
+}
+
+def ExpandMath : Pass<"fw-expand-math"> {
+  let summary = "Turn exp, log and the like into arithmetic: polynomials, no calls";
+  let options = [
+    Option<"hasFMA", "fma", "bool", "true", "Whether a fused multiply-add is an instruction">
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
 }
 
 #endif

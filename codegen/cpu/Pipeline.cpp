@@ -10,8 +10,9 @@ using namespace mlir;
 
 namespace formwork {
 
-void buildCPUTilePipeline(OpPassManager &pipeline, const CPUTileOptions &options) {
-  pipeline.addPass(createCPUTile(options));
+void buildCPUTilePipeline(OpPassManager &pipeline, const CPUTarget &target) {
+  pipeline.addPass(createCPUTile({target.vectorBytes, target.vectorRegisters, target.hasFMA}));
+  pipeline.addPass(createExpandMath({target.hasFMA}));
   pipeline.addPass(createCanonicalizerPass());
   pipeline.addPass(createCSEPass());
 }
@@ -22,7 +23,6 @@ void buildCPULoweringPipeline(OpPassManager &pipeline) {
   pipeline.addPass(createSCFToControlFlowPass());
   pipeline.addPass(createConvertVectorToLLVMPass());
   pipeline.addPass(createConvertMathToLLVMPass());
-  pipeline.addPass(createConvertMathToLibmPass());
   pipeline.addPass(createConvertVectorToLLVMPass());
   pipeline.addPass(createArithToLLVMConversionPass());
   pipeline.addPass(createConvertIndexToLLVMPass());

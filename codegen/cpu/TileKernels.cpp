@@ -9,6 +9,7 @@
 #include "codegen/cpu/Passes.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -47,17 +48,19 @@ private:
 };
 } // namespace
 
-/// Row-major and dense.
-static MemRefType bufferType(Type type) {
-  auto tensor = cast<RankedTensorType>(type);
-  return MemRefType::get(tensor.getShape(), tensor.getElementType());
+/// Row-major and dense, unless the argument says how its rows lie.
+static MemRefType bufferType(func::FuncOp function, unsigned argument) {
+  auto tensor = cast<RankedTensorType>(function.getArgumentTypes()[argument]);
+  auto layout = function.getArgAttrOfType<MemRefLayoutAttrInterface>(
+      argument, bufferization::BufferizationDialect::kBufferLayoutAttrName);
+  return MemRefType::get(tensor.getShape(), tensor.getElementType(), layout);
 }
 
 func::FuncOp KernelWriter::declare(StringRef name, ArrayRef<Type> leading, TypeRange results) {
   OpBuilder builder(source);
   SmallVector<Type> types(leading);
-  for (Type type : source.getArgumentTypes())
-    types.push_back(bufferType(type));
+  for (unsigned argument = 0; argument < source.getNumArguments(); ++argument)
+    types.push_back(bufferType(source, argument));
   auto function = func::FuncOp::create(builder, source.getLoc(), name,
                                        builder.getFunctionType(types, results));
   function.setPrivate();
@@ -98,7 +101,7 @@ LogicalResult KernelWriter::bind(Evaluator &evaluator, Writer &writer, ValueRang
     // Vectors of booleans are vectors of bytes in memory; a memref of i1 would pack them.
     if (type.getElementType().isInteger(1))
       bytes = UnrealizedConversionCastOp::create(
-                  writer.builder, MemRefType::get(type.getShape(), writer.builder.getI8Type()),
+                  writer.builder, MemRefType::get(type.getShape(), writer.builder.getI8Type(), type.getLayout()),
                   buffer)
                   .getResult(0);
     evaluator.bind(tensor, bytes);
@@ -162,7 +165,7 @@ LogicalResult KernelWriter::writeChunkCount(const Schedule &schedule) {
   func::FuncOp function = declare((source.getName() + "_chunks").str(), {}, index);
   ImplicitLocOpBuilder builder(source.getLoc(), OpBuilder::atBlockBegin(&function.front()));
   Writer writer(builder);
-  Evaluator evaluator(kernel, writer);
+  Evaluator evaluator(kernel, writer, target);
   if (failed(bind(evaluator, writer, function.getArguments())))
     return failure();
   Value total = writer.index(0);
@@ -182,7 +185,7 @@ LogicalResult KernelWriter::writeBody(const Schedule &schedule) {
                                OpBuilder(source).getI64IntegerAttr(workPerChunk(schedule)));
   ImplicitLocOpBuilder builder(source.getLoc(), OpBuilder::atBlockBegin(&function.front()));
   Writer writer(builder);
-  Evaluator evaluator(kernel, writer);
+  Evaluator evaluator(kernel, writer, target);
   ValueRange buffers = function.getArguments().drop_front(2);
   if (failed(bind(evaluator, writer, buffers)))
     return failure();
@@ -247,7 +250,7 @@ struct CPUTile : impl::CPUTileBase<CPUTile> {
   using CPUTileBase::CPUTileBase;
 
   void runOnOperation() override {
-    CPUTarget target{vectorBytes, vectorRegisters};
+    CPUTarget target{vectorBytes, vectorRegisters, hasFMA};
     SmallVector<func::FuncOp> kernels;
     getOperation()->walk([&](func::FuncOp function) {
       if (function->hasAttr("fw.kernel") && !function.isExternal())

@@ -189,10 +189,7 @@ std::unique_ptr<Compiled> Compiled::scheduled(const std::string &text, const Siz
     function->setAttr("llvm.emit_c_interface", unit);
   }
   PassManager pipeline(state->context.get());
-  CPUTileOptions tile;
-  tile.vectorBytes = options.vectorBytes;
-  tile.vectorRegisters = options.vectorRegisters;
-  buildCPUTilePipeline(pipeline, tile);
+  buildCPUTilePipeline(pipeline, options.target);
   if (failed(pipeline.run(*module)))
     return nullptr;
   if (getenv("FORMWORK_TEST_PRINT"))
@@ -203,7 +200,7 @@ std::unique_ptr<Compiled> Compiled::scheduled(const std::string &text, const Siz
   buildCPULoweringPipeline(lowering);
   if (failed(lowering.run(*module)))
     return nullptr;
-  preferWidth(*module, options.vectorBytes);
+  preferWidth(*module, options.target.vectorBytes);
   state->engine = makeEngine(*module, options.cpu);
   if (const char *path = getenv("FORMWORK_TEST_OBJECT"))
     state->engine->dumpToObjectFile(path);

@@ -5,6 +5,8 @@
 // bufferization and loops, libm).
 #pragma once
 
+#include "codegen/cpu/Target.h"
+
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -31,7 +33,7 @@ using Sizes = std::map<std::string, int64_t>;
 
 struct Options {
   bool dynamic = false; // sizes that are unknown when compiled
-  int64_t vectorBytes = 64, vectorRegisters = 32;
+  CPUTarget target;
   std::string cpu; // empty: this machine
 };
 
