@@ -1,11 +1,14 @@
 // compileForCPU: the order of steps from planned kernels to an object.
 #include "codegen/Codegen.h"
+#include "codegen/cpu/Passes.h"
 #include "codegen/host/Object.h"
 #include "codegen/host/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/MC/MCSubtargetInfo.h"
+#include "llvm/Target/TargetMachine.h"
 
 using namespace mlir;
 
@@ -13,6 +16,16 @@ namespace formwork {
 
 static std::string describe(const llvm::TargetMachine &machine) {
   return (machine.getTargetTriple().str() + " " + machine.getTargetCPU()).str();
+}
+
+/// What scheduling asks about the machine, from the features that it has.
+static CPUTarget scheduledFor(const llvm::TargetMachine &machine) {
+  const llvm::MCSubtargetInfo &features = *machine.getMCSubtargetInfo();
+  if (!machine.getTargetTriple().isX86())
+    return CPUTarget::neon();
+  if (features.checkFeatures("+avx512f,+avx512vl,+avx512bw,+avx512dq"))
+    return CPUTarget::avx512();
+  return features.checkFeatures("+avx2,+fma") ? CPUTarget::avx2() : CPUTarget::sse();
 }
 
 /// All that may be left is what LLVM can translate; anything else is named by its layer.
@@ -39,9 +52,10 @@ FailureOr<Artifact> compileForCPU(ModuleOp module, const CPUOptions &options) {
   artifact.entries = readEntries(module, name);
 
   PassManager pipeline(module.getContext());
-  if (!options.unoptimized)
-    return module.emitError("no rule schedules kernels for this target");
-  pipeline.addPass(createScalarKernels());
+  if (options.unoptimized)
+    pipeline.addPass(createScalarKernels());
+  else
+    buildCPUTilePipeline(pipeline, scheduledFor(**machine));
   LowerLaunchesOptions launches;
   launches.target = triple;
   pipeline.addPass(createLowerLaunches(launches));
@@ -50,7 +64,10 @@ FailureOr<Artifact> compileForCPU(ModuleOp module, const CPUOptions &options) {
   entryPoints.target = triple;
   pipeline.addPass(createEntryPoints(entryPoints));
   pipeline.addPass(createCanonicalizerPass());
-  buildScalarLoweringPipeline(pipeline);
+  if (options.unoptimized)
+    buildScalarLoweringPipeline(pipeline);
+  else
+    buildCPULoweringPipeline(pipeline);
   if (failed(pipeline.run(module)) || failed(verifyLowered(module)) ||
       failed(emitObject(module, **machine, artifact.object, options.printLLVM)))
     return failure();
