@@ -1,0 +1,189 @@
+// From a model file to an artefact: the order of things, and who does each.
+#include "tools/Compile.h"
+
+#include "codegen/StateLayout.h"
+#include "codegen/package/Describe.h"
+#include "passes/Passes.h"
+#include "tools/Cost.h"
+#include "tools/InitialValues.h"
+#include "tools/Signature.h"
+
+#include "llvm/TargetParser/Host.h"
+
+using namespace mlir;
+
+namespace formwork {
+
+//===--- targets ---------------------------------------------------------------------------------
+
+static constexpr StringRef targets[] = {"host", "x86-64-v3", "x86-64-v4"};
+
+ArrayRef<StringRef> targetNames() { return targets; }
+
+static CPUOptions cpuOptions(const CompileOptions &options) {
+  CPUOptions cpu;
+  cpu.name = options.name;
+  if (options.target != "host") {
+    cpu.triple = "x86_64-unknown-linux-gnu";
+    cpu.cpu = options.target;
+  }
+  return cpu;
+}
+
+//===--- what is asked for -----------------------------------------------------------------------
+
+static int64_t symbolCount(ModuleOp module) {
+  auto count = module->getAttrOfType<IntegerAttr>("fw.symbols");
+  return count ? count.getInt() : 0;
+}
+
+/// Writes the signatures that were asked for to the module, each once.
+static LogicalResult applySignatures(ModuleOp module, const CompileOptions &options) {
+  auto predict = module.lookupSymbol<func::FuncOp>("predict");
+  int64_t symbols = symbolCount(module);
+  llvm::SetVector<Attribute> signatures;
+  for (const std::string &text : options.signatures) {
+    std::string problem;
+    auto signature = parseSignature(text, problem);
+    if (!signature)
+      return emitError(module.getLoc()) << "--signature: " << problem;
+    auto sizes = solveSignature(predict, symbols, *signature);
+    if (failed(sizes))
+      return failure();
+    // Without symbols there is but one function, and it is as exact as can be.
+    if (!sizes->empty())
+      signatures.insert(DenseI64ArrayAttr::get(module.getContext(), *sizes));
+  }
+  if (auto sizes = batchSignature(symbols, options.batch))
+    signatures.insert(DenseI64ArrayAttr::get(module.getContext(), *sizes));
+  if (!signatures.empty())
+    module->setAttr("fw.signatures", ArrayAttr::get(module.getContext(), signatures.getArrayRef()));
+  return success();
+}
+
+/// Reads the file and writes to the module what the command line says about it.
+static FailureOr<ImportedModel> import(MLIRContext &context, const CompileOptions &options) {
+  auto model = importModel(context, {.path = options.model, .name = options.name});
+  if (failed(model) || failed(applySignatures(*model->module, options)))
+    return failure();
+  if (options.train && failed(applyCompileSettings(*model, options.settings)))
+    return failure();
+  return model;
+}
+
+//===--- the way down ----------------------------------------------------------------------------
+
+static LogicalResult lower(ModuleOp module, llvm::function_ref<void(OpPassManager &)> pipeline) {
+  PassManager passes(module->getName());
+  pipeline(passes);
+  return passes.run(module);
+}
+
+static LogicalResult lowerToFw(ModuleOp module, bool train) {
+  return lower(module, [&](OpPassManager &passes) {
+    ModelPipelineOptions options;
+    options.train = train;
+    options.init = train; // In an inference library `init` would make state of the weights.
+    buildModelPipeline(passes, options);
+  });
+}
+
+static LogicalResult lowerToKernels(ModuleOp module) {
+  return lower(module, [](OpPassManager &passes) { buildKernelsPipeline(passes); });
+}
+
+static LogicalResult checkArenas(ModuleOp module, const Artifact &artifact, int64_t limit) {
+  LogicalResult result = success();
+  for (const Entry &entry : artifact.entries)
+    for (const ConcreteEntry &concrete : entry.concretes)
+      if (concrete.arenaBytes.value_or(0) > limit)
+        result = emitError(module.getLoc())
+                 << "'" << concrete.function << "' needs " << *concrete.arenaBytes
+                 << " bytes of arena, more than the " << limit
+                 << " of --max-arena; give a smaller --signature or a larger limit";
+  return result;
+}
+
+/// Weights and configurations, which the description carries as they are.
+static void embed(package::Description &description, ImportedModel &model,
+                  std::vector<char> values) {
+  description.config = std::move(model.config);
+  if (!description.trains()) {
+    description.constants = std::move(values);
+    return;
+  }
+  description.compileConfig = std::move(model.compileConfig);
+  description.initialState = std::move(values);
+}
+
+FailureOr<CompiledModel> compileModel(MLIRContext &context, const CompileOptions &options) {
+  auto model = import(context, options);
+  if (failed(model))
+    return failure();
+  ModuleOp module = *model->module;
+  OwningOpRef<ModuleOp> imported = module.clone();
+  if (failed(lowerToFw(module, options.train)))
+    return failure();
+
+  // A program that trains from fresh weights makes them itself, with the seed it is given.
+  StateLayout layout(module);
+  std::vector<char> values;
+  if (!options.train || !model->weights.empty()) {
+    auto initial = initialValues(std::move(imported), *model, layout, options);
+    if (failed(initial))
+      return failure();
+    values = std::move(*initial);
+  }
+
+  CPUOptions cpu = cpuOptions(options);
+  if (failed(lowerToKernels(module)) || failed(lower(module, buildPlanPipeline)))
+    return failure();
+  auto artifact = compileForCPU(module, cpu);
+  if (failed(artifact) ||
+      (options.maxArena && failed(checkArenas(module, *artifact, *options.maxArena))))
+    return failure();
+
+  CompiledModel compiled;
+  compiled.description = package::describe(*artifact, layout, options.name);
+  embed(compiled.description, *model, std::move(values));
+  compiled.triple =
+      llvm::Triple(cpu.triple.empty() ? llvm::sys::getDefaultTargetTriple() : cpu.triple);
+  compiled.artifact = std::move(*artifact);
+  return compiled;
+}
+
+FailureOr<std::optional<int64_t>> predictFlops(MLIRContext &context,
+                                               const CompileOptions &options) {
+  auto model = import(context, options);
+  if (failed(model))
+    return failure();
+  ModuleOp module = *model->module;
+  if (failed(lowerToFw(module, /*train=*/false)) || failed(lower(module, buildLinalgPipeline)))
+    return failure();
+  for (auto function : module.getOps<func::FuncOp>())
+    if (function->hasAttr("fw.dims"))
+      return countFlops(function);
+  return countFlops(module.lookupSymbol<func::FuncOp>("predict"));
+}
+
+LogicalResult printStage(MLIRContext &context, const CompileOptions &options, Stage stage,
+                         raw_ostream &out) {
+  auto model = import(context, options);
+  if (failed(model) || failed(lowerToFw(*model->module, options.train)))
+    return failure();
+  ModuleOp module = *model->module;
+  if (stage == Stage::Linalg && failed(lower(module, buildLinalgPipeline)))
+    return failure();
+  if (stage >= Stage::Kernels && failed(lowerToKernels(module)))
+    return failure();
+  if (stage < Stage::Llvm) {
+    module.print(out);
+    return success();
+  }
+  CPUOptions cpu = cpuOptions(options);
+  cpu.printLLVM = &out;
+  return success(succeeded(lower(module, buildPlanPipeline)) &&
+                 succeeded(compileForCPU(module, cpu)));
+}
+
+} // namespace formwork

@@ -1,0 +1,56 @@
+// The compiler as one function: a model file in, an artefact out.
+#pragma once
+
+#include "codegen/Codegen.h"
+#include "codegen/package/Description.h"
+#include "tools/CompileSettings.h"
+
+#include "llvm/TargetParser/Triple.h"
+
+namespace formwork {
+
+/// What of the way from model to machine code is wanted.
+enum class Stage {
+  Fw,      ///< Pure, differentiated functions of the fw dialect.
+  Linalg,  ///< The same in linalg on tensors.
+  Kernels, ///< Fused kernels and the host functions that launch them.
+  Llvm,    ///< Optimized LLVM IR.
+  Object
+};
+
+struct CompileOptions {
+  std::string model; ///< Path of the file.
+  std::string name;  ///< Begins every exported name; empty: the file's name without its ending.
+  std::string target = "host";
+  std::vector<std::string> signatures; ///< As in tools/Signature.h.
+  int64_t batch = 0;                   ///< A further signature, if the batch is the only symbol.
+  bool train = false;
+  std::optional<int64_t> maxArena; ///< Bytes no concrete function may exceed.
+  int64_t seed = 0;                ///< Of fresh weights, where they are embedded.
+  CompileSettings settings;
+};
+
+struct CompiledModel {
+  Artifact artifact;
+  package::Description description;
+  llvm::Triple triple;
+};
+
+/// Compiles a model down to an object and what its package says about it. Whatever is wrong is
+/// emitted as diagnostics of `context`.
+mlir::FailureOr<CompiledModel> compileModel(mlir::MLIRContext &context,
+                                            const CompileOptions &options);
+
+/// Compiles as far as `stage`, which is before Object, and prints what is there.
+mlir::LogicalResult printStage(mlir::MLIRContext &context, const CompileOptions &options,
+                               Stage stage, llvm::raw_ostream &out);
+
+/// Floating point operations of `predict` for the first signature or batch; nothing if there is
+/// none or if they depend on the data.
+mlir::FailureOr<std::optional<int64_t>> predictFlops(mlir::MLIRContext &context,
+                                                     const CompileOptions &options);
+
+/// Names of `--target`, for help and diagnostics.
+llvm::ArrayRef<llvm::StringRef> targetNames();
+
+} // namespace formwork

@@ -1,0 +1,148 @@
+// Runs `init` in this process where the model file leaves values open, then lays the file's over
+// it.
+#include "tools/InitialValues.h"
+
+#include "passes/Passes.h"
+#include "runtime/formwork.h"
+
+#include "llvm/ExecutionEngine/Orc/LLJIT.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/TargetSelect.h"
+
+#include <memory>
+#include <new>
+
+using namespace mlir;
+
+namespace formwork {
+
+namespace {
+struct FreeAligned {
+  void operator()(char *bytes) const { ::operator delete(bytes, std::align_val_t(64)); }
+};
+using AlignedBytes = std::unique_ptr<char[], FreeAligned>;
+
+/// A layout with bytes for it.
+struct Values {
+  StateLayout layout;
+  AlignedBytes bytes;
+};
+} // namespace
+
+static AlignedBytes allocate(int64_t size) {
+  auto *bytes =
+      static_cast<char *>(::operator new(std::max<int64_t>(size, 1), std::align_val_t(64)));
+  std::fill_n(bytes, size, 0);
+  return AlignedBytes(bytes);
+}
+
+static int64_t bytesOf(RankedTensorType type) {
+  return type.getNumElements() * elementBytes(type.getElementType());
+}
+
+//===--- running init ----------------------------------------------------------------------------
+
+/// Calls a compiled `init` on `state`.
+static llvm::Error runInit(const Artifact &artifact, const ConcreteEntry &init, char *state,
+                           int64_t seed) {
+  llvm::InitializeNativeTarget();
+  llvm::InitializeNativeTargetAsmPrinter();
+  auto jit = llvm::orc::LLJITBuilder().create();
+  if (!jit)
+    return jit.takeError();
+  StringRef object(artifact.object.data(), artifact.object.size());
+  if (llvm::Error error =
+          (*jit)->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(object, "init")))
+    return error;
+  auto run = (*jit)->lookup(init.symbol), arenaSize = (*jit)->lookup(init.arenaSymbol);
+  if (!run)
+    return llvm::joinErrors(run.takeError(),
+                            arenaSize ? llvm::Error::success() : arenaSize.takeError());
+  if (!arenaSize)
+    return arenaSize.takeError();
+  AlignedBytes arena = allocate(arenaSize->toPtr<int64_t(const int64_t *)>()(nullptr));
+  const formwork_context serial = {};
+  void *buffers[] = {&seed};
+  int status =
+      run->toPtr<formwork_function>()(&serial, nullptr, state, arena.get(), nullptr, buffers);
+  return status == FORMWORK_OK ? llvm::Error::success()
+                               : llvm::createStringError("init returns " + std::to_string(status));
+}
+
+/// All entries but `init` go: nothing else of this module will run.
+static void keepInit(ModuleOp module) {
+  for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
+    if (function.getName() != "init")
+      function.erase();
+}
+
+static LogicalResult lowerForThisMachine(ModuleOp module, bool train) {
+  PassManager toFw(module->getName()), down(module->getName());
+  ModelPipelineOptions pipeline;
+  pipeline.train = train;
+  buildModelPipeline(toFw, pipeline);
+  if (failed(toFw.run(module)))
+    return failure();
+  keepInit(module);
+  buildKernelsPipeline(down);
+  buildPlanPipeline(down);
+  return down.run(module);
+}
+
+static FailureOr<Values> freshValues(ModuleOp module, const CompileOptions &options) {
+  module->removeAttr("fw.signatures");
+  if (failed(lowerForThisMachine(module, options.train)))
+    return failure();
+  Values values{StateLayout(module), {}};
+  values.bytes = allocate(values.layout.size());
+  auto artifact = compileForCPU(module, {.name = options.name});
+  if (failed(artifact))
+    return failure();
+  assert(artifact->entries.size() == 1 && "only init was kept");
+  if (llvm::Error error = runInit(*artifact, artifact->entries.front().concretes.front(),
+                                  values.bytes.get(), options.seed))
+    return emitError(UnknownLoc::get(module.getContext()))
+           << "cannot make fresh weights: " << llvm::toString(std::move(error));
+  return values;
+}
+
+//===--- laying values out -----------------------------------------------------------------------
+
+/// The file's value of a variable; optimizer state goes by its path. Null if it has none.
+static const Weight *findWeight(const ImportedModel &model, const StateVariable &variable) {
+  for (const Weight &weight : model.weights)
+    if (weight.variable == variable.name)
+      return &weight;
+  if (!variable.path.empty())
+    for (const Weight &weight : model.optimizerState)
+      if (weight.variable == variable.path && weight.type == variable.type)
+        return &weight;
+  return nullptr;
+}
+
+static bool isComplete(const ImportedModel &model, const StateLayout &layout) {
+  return llvm::all_of(layout.variables(), [&](const StateVariable &variable) {
+    return findWeight(model, variable) != nullptr;
+  });
+}
+
+FailureOr<std::vector<char>> initialValues(OwningOpRef<ModuleOp> imported,
+                                           const ImportedModel &model, const StateLayout &layout,
+                                           const CompileOptions &options) {
+  std::vector<char> bytes(layout.size());
+  if (!isComplete(model, layout)) {
+    auto fresh = freshValues(*imported, options);
+    if (failed(fresh))
+      return failure();
+    for (const StateVariable &variable : layout.variables())
+      if (const StateVariable *made = fresh->layout.find(variable.name))
+        std::copy_n(fresh->bytes.get() + made->offset, bytesOf(variable.type),
+                    bytes.begin() + variable.offset);
+  }
+  for (const StateVariable &variable : layout.variables())
+    if (const Weight *weight = findWeight(model, variable))
+      std::copy(weight->data.begin(), weight->data.end(), bytes.begin() + variable.offset);
+  return bytes;
+}
+
+} // namespace formwork

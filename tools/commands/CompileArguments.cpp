@@ -1,0 +1,67 @@
+// Options that several subcommands share.
+#include "tools/commands/CompileArguments.h"
+
+#include "codegen/package/Names.h"
+
+#include "llvm/Support/Path.h"
+
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+namespace formwork {
+
+void addModel(CLI::App &command, CompileOptions &options) {
+  command
+      .add_option("MODEL", options.model,
+                  "A .keras archive, or the JSON of model.to_json(): fresh weights")
+      ->required()
+      ->option_text(" ");
+}
+
+void addSettings(CLI::App &command, CompileOptions &options) {
+  const char *group = "In place of what model.compile() had";
+  auto add = [&](const char *name, std::string &value, const char *text, const char *help) {
+    command.add_option(name, value, help)->option_text(text)->group(group);
+  };
+  add("--optimizer", options.settings.optimizer, "NAME",
+      "sgd, adam, or Keras's JSON of one with its settings");
+  add("--loss", options.settings.loss, "NAME",
+      "mse, sparse_categorical_crossentropy, ..., or Keras's JSON");
+  add("--metrics", options.settings.metrics, "NAMES", "Such as accuracy,mae");
+  command.add_option("--learning-rate", options.settings.learningRate, "A constant one")
+      ->option_text("RATE")
+      ->check(CLI::PositiveNumber)
+      ->group(group);
+}
+
+void addTarget(CLI::App &command, CompileOptions &options) {
+  std::vector<std::string> targets;
+  for (llvm::StringRef name : targetNames())
+    targets.push_back(name.str());
+  command
+      .add_option(
+          "--target", options.target,
+          "The machine it is to run on: host (this one), x86-64-v3 (AVX2), x86-64-v4 (AVX-512)")
+      ->option_text("TARGET")
+      ->check(CLI::IsMember(targets));
+  command
+      .add_option("--signature", options.signatures,
+                  "Sizes to compile a concrete function for, beside the one for any size: "
+                  "'x:f32[32,784]', several inputs in one signature with spaces between. May be "
+                  "given several times")
+      ->option_text("SIGNATURE")
+      ->expected(1)
+      ->take_all();
+  command
+      .add_option("--max-arena", options.maxArena,
+                  "Refuse if a concrete function needs more scratch memory than this")
+      ->option_text("BYTES")
+      ->check(CLI::NonNegativeNumber);
+}
+
+std::string modelName(const CompileOptions &options) {
+  return package::identifier(options.name.empty() ? llvm::sys::path::stem(options.model)
+                                                  : llvm::StringRef(options.name));
+}
+
+} // namespace formwork

@@ -1,0 +1,117 @@
+// formwork compile
+#include "codegen/package/Files.h"
+#include "codegen/package/Package.h"
+#include "tools/commands/Commands.h"
+#include "tools/commands/CompileArguments.h"
+#include "tools/commands/Session.h"
+
+#include "llvm/ADT/StringSwitch.h"
+
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <memory>
+
+using namespace mlir;
+
+namespace formwork {
+
+namespace {
+struct Arguments {
+  CompileOptions options;
+  std::string output, emit = "exe";
+};
+} // namespace
+
+static const char *examples = R"(Examples:
+  formwork compile digits.keras -o digits
+      A program with `predict`, `evaluate`, `bench` and `summary`.
+  formwork compile digits.json -o digits --train --signature 'image:f32[32,64]'
+      One that trains as well, from fresh weights; batches of 32 have code of their own.
+  formwork compile digits.keras -o libdigits.a --emit=static
+      An inference library that needs no runtime, and its header digits.h.
+  formwork compile digits.keras --emit=fw --train --optimizer=sgd --learning-rate=0.1
+      The training functions, gradients and all, as the compiler sees them.)";
+
+static Stage stageOf(StringRef emit) {
+  return llvm::StringSwitch<Stage>(emit)
+      .Case("fw", Stage::Fw)
+      .Case("linalg", Stage::Linalg)
+      .Case("kernels", Stage::Kernels)
+      .Case("llvm", Stage::Llvm)
+      .Default(Stage::Object);
+}
+
+static package::Kind kindOf(StringRef emit) {
+  return llvm::StringSwitch<package::Kind>(emit)
+      .Case("static", package::Kind::StaticLibrary)
+      .Case("shared", package::Kind::SharedLibrary)
+      .Case("obj", package::Kind::Object)
+      .Default(package::Kind::Program);
+}
+
+static int printText(Session &session, const Arguments &arguments, Stage stage) {
+  if (arguments.output.empty() || arguments.output == "-")
+    return session.status(printStage(session.context, arguments.options, stage, llvm::outs()));
+  std::string text;
+  llvm::raw_string_ostream out(text);
+  if (int status = session.status(printStage(session.context, arguments.options, stage, out)))
+    return status;
+  package::Outputs outputs;
+  if (llvm::Error error = outputs.write(arguments.output, text))
+    return report(std::move(error));
+  return report(outputs.commit());
+}
+
+static int compile(Arguments &arguments) {
+  arguments.options.name = modelName(arguments.options);
+  Session session(arguments.options.model);
+  Stage stage = stageOf(arguments.emit);
+  if (stage != Stage::Object)
+    return printText(session, arguments, stage);
+  auto compiled = compileModel(session.context, arguments.options);
+  if (failed(compiled))
+    return session.status(failure());
+  const auto &object = compiled->artifact.object;
+  return report(package::writePackage(kindOf(arguments.emit), arguments.output,
+                                      compiled->description, {object.data(), object.size()},
+                                      compiled->triple, libraryFolder()));
+}
+
+void addCompileCommand(CLI::App &program, int &status) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App *command = program.add_subcommand(
+      "compile", "Make a program, a library or a look at the compiler's stages");
+  command->footer(examples);
+  addModel(*command, arguments->options);
+  command
+      ->add_option("-o,--output", arguments->output,
+                   "What is written; a library's header NAME.h is put beside it")
+      ->option_text("FILE");
+  command
+      ->add_option("--emit", arguments->emit,
+                   "exe (default); static, shared, obj: for your program to link, with a header; "
+                   "fw, linalg, kernels, llvm: "
+                   "text of a stage, to stdout without -o")
+      ->option_text("KIND")
+      ->check(CLI::IsMember({"exe", "static", "shared", "obj", "fw", "linalg", "kernels", "llvm"}));
+  command->add_flag("--train", arguments->options.train,
+                    "Compile training as well: train_step, evaluate_step, gradients, apply, init");
+  command
+      ->add_option("--name", arguments->options.name,
+                   "Begins each exported name and is the header's; the file's name if not given")
+      ->option_text("NAME");
+  command
+      ->add_option("--seed", arguments->options.seed,
+                   "Of fresh weights that are embedded: bare JSON without --train")
+      ->option_text("N");
+  addTarget(*command, arguments->options);
+  addSettings(*command, arguments->options);
+  command->callback([arguments, &status, command] {
+    if (arguments->output.empty() && stageOf(arguments->emit) == Stage::Object)
+      throw CLI::RequiredError("-o");
+    status = compile(*arguments);
+  });
+}
+
+} // namespace formwork
