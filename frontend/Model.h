@@ -23,6 +23,13 @@ struct ImportOptions {
   std::string name;
 };
 
+/// A row of model.summary().
+struct LayerSummary {
+  std::string name, className;
+  std::vector<std::vector<int64_t>> outputShapes; // of its first call; -1 where any size goes
+  int64_t parameters = 0, trainable = 0;          // elements of its variables
+};
+
 struct ImportedModel {
   /// Variables, @predict and @forward; documented in frontend/keras/Emitter.h.
   mlir::OwningOpRef<mlir::ModuleOp> module;
@@ -36,6 +43,8 @@ struct ImportedModel {
   std::string config;
   /// Keras's JSON of optimizer, loss and metrics; empty if the model was not compiled.
   std::string compileConfig;
+  /// In the order of the file.
+  std::vector<LayerSummary> layers;
 };
 
 /// Reads a model file. Its kind is seen from its content, not from its name: a `.keras` archive or

@@ -73,6 +73,7 @@ static Concrete concreteOf(const ConcreteEntry &compiled) {
     concrete.dims = vectorOf(compiled.dims);
   concrete.run = compiled.symbol;
   concrete.arenaSize = compiled.arenaSymbol;
+  concrete.arenaBytes = compiled.arenaBytes;
 
   return concrete;
 }

@@ -86,6 +86,8 @@ FunctionEmitter::Outputs FunctionEmitter::emitGraph(const Graph &graph,
                         mostCalls));
     if (complete && state.calls < mostCalls)
       outputs = emitCall(layer, call, std::move(operands));
+    if (llvm::all_of(outputs, [](const Tensor &t) { return bool(t.value); }))
+      state.recordOutputs(layer, outputs);
     outputs.resize(layer.model ? layer.model->outputs.size() : 1);
     values[{call.layer, call.node}] = std::move(outputs);
   }

@@ -4,6 +4,7 @@
 #include "frontend/keras/Archive.h"
 #include "frontend/keras/Attributes.h"
 #include "frontend/keras/Emitter.h"
+#include "frontend/keras/Summary.h"
 #include "frontend/keras/Weights.h"
 
 #include "ir/Dialect.h"
@@ -61,6 +62,7 @@ FailureOr<ImportedModel> importConfig(MLIRContext &context, std::string text,
   model.module = emitModule(state, *graph, name);
   if (!model.module)
     return diagnostics.report();
+  model.layers = summarize(state, *graph);
   addTraining(root, model, diagnostics);
   if (failed(diagnostics.report()))
     return failure();

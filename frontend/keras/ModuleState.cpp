@@ -46,6 +46,17 @@ void ModuleState::nameLayers(const Graph &graph, const std::string &scope,
   }
 }
 
+void ModuleState::recordOutputs(const Layer &layer, llvm::ArrayRef<Tensor> outputs) {
+  auto [known, isNew] = shapes.try_emplace(&layer);
+  if (!isNew)
+    return;
+  for (const Tensor &output : outputs) {
+    std::vector<int64_t> &shape = known->second.emplace_back();
+    for (int64_t size : output.type().getShape())
+      shape.push_back(mlir::ShapedType::isDynamic(size) ? -1 : size);
+  }
+}
+
 std::string ModuleState::uniqueSymbol(const std::string &name) {
   std::string unique = name;
   for (unsigned i = 1; !symbols.insert(unique).second; ++i)

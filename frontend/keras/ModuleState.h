@@ -21,6 +21,11 @@ public:
   /// Gives every layer its names, here and in the weight file.
   void nameLayers(const Graph &graph, const std::string &scope, const std::string &prefix);
   LayerState &stateOf(const Layer &layer) { return states.at(&layer); }
+  /// The shapes of what a layer returned when it was first called; -1 where any size goes.
+  void recordOutputs(const Layer &layer, llvm::ArrayRef<Tensor> outputs);
+  const std::vector<std::vector<int64_t>> &outputShapes(const Layer &layer) {
+    return shapes[&layer];
+  }
   /// `name`, or with a number if it is taken.
   std::string uniqueSymbol(const std::string &name);
 
@@ -40,6 +45,7 @@ public:
 
 private:
   std::map<const Layer *, LayerState> states;
+  std::map<const Layer *, std::vector<std::vector<int64_t>>> shapes;
   llvm::StringSet<> symbols = {rngName};
   std::vector<int64_t> parents;
   std::map<std::string, llvm::SmallVector<int64_t, 4>> inputs;

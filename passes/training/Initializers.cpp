@@ -3,6 +3,7 @@
 //
 // Refuses initializers that hold an array, and STFT.
 #include "passes/training/Initializers.h"
+#include "passes/training/Registry.h"
 
 using namespace mlir;
 
@@ -282,6 +283,8 @@ static ArrayRef<InitializerRow> initializers() {
   };
   return table;
 }
+
+std::vector<StringRef> initializerNames() { return classNames(initializers()); }
 
 static Initializer readInitializer(Attribute keras, StringRef variable, RankedTensorType type,
                                    Problems &problems) {

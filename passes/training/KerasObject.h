@@ -86,6 +86,14 @@ template <typename Row> const Row *findByName(llvm::ArrayRef<Row> table, llvm::S
   return nullptr;
 }
 
+/// The classes of a table.
+template <typename Row> std::vector<llvm::StringRef> classNames(llvm::ArrayRef<Row> table) {
+  std::vector<llvm::StringRef> names;
+  for (const Row &row : table)
+    names.push_back(row.names.front());
+  return names;
+}
+
 /// Reports a name that is in no row, and lists those that are.
 template <typename Row>
 void reportUnknown(Problems &problems, llvm::StringRef what, llvm::StringRef name,

@@ -4,6 +4,7 @@
 // Refuses ignore_class, axes other than the last, and the reduction "none", which leaves no number
 // to minimize.
 #include "passes/training/Losses.h"
+#include "passes/training/Registry.h"
 
 #include "ir/Dialect.h"
 
@@ -103,6 +104,8 @@ static ArrayRef<LossRow> losses() {
   };
   return table;
 }
+
+std::vector<StringRef> lossNames() { return classNames(losses()); }
 
 /// Reads a loss's own arguments; axis is among them where the formula has one.
 static LossFormula readFormula(const LossRow &row, Arguments &arguments) {

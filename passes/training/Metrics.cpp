@@ -4,6 +4,7 @@
 // Refuses metrics that are no means over samples (AUC, precision, ...), and one whose target has
 // another shape than it needs.
 #include "passes/training/Metrics.h"
+#include "passes/training/Registry.h"
 
 #include "ir/Dialect.h"
 
@@ -104,6 +105,8 @@ static ArrayRef<MetricRow> metrics() {
   };
   return table;
 }
+
+std::vector<StringRef> metricNames() { return classNames(metrics()); }
 
 //===--- reading ---------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 // Refuses what Keras's base class adds around any optimizer: weight decay, clipping, moving
 // averages of weights, loss scaling, accumulation of gradients.
 #include "passes/training/Optimizers.h"
+#include "passes/training/Registry.h"
 
 using namespace mlir;
 
@@ -74,6 +75,8 @@ static ArrayRef<OptimizerRow> optimizers() {
   };
   return table;
 }
+
+std::vector<StringRef> optimizerNames() { return classNames(optimizers()); }
 
 /// What keras/src/optimizers/base_optimizer.py adds to each.
 static void refuseCommonArguments(Arguments &arguments) {

@@ -1,6 +1,7 @@
 // The formulas of keras/src/optimizers/schedules/learning_rate_schedule.py, in its order of
 // operations: Keras computes them in f32 whatever the model's type is, and who compares sees it.
 #include "passes/training/Schedules.h"
+#include "passes/training/Registry.h"
 
 #include <numbers>
 
@@ -143,6 +144,8 @@ static ArrayRef<ScheduleRow> schedules() {
   };
   return table;
 }
+
+std::vector<StringRef> scheduleNames() { return classNames(schedules()); }
 
 Schedule readSchedule(Attribute keras, Problems &problems) {
   std::optional<KerasObject> object = readObject(keras, "the learning rate", problems);

@@ -4,6 +4,7 @@
 
 #include "frontend/keras/Registry.h"
 #include "ir/Dialect.h"
+#include "passes/training/Registry.h"
 
 #include "llvm/Support/FormatVariadic.h"
 
@@ -57,6 +58,11 @@ void addOpsCommand(CLI::App &program, int &status) {
   command->callback([&status] {
     Session session("ops");
     printList(llvm::outs(), "Keras layers", keras::supportedLayers());
+    printList(llvm::outs(), "Optimizers", optimizerNames());
+    printList(llvm::outs(), "Learning rate schedules", scheduleNames());
+    printList(llvm::outs(), "Losses", lossNames());
+    printList(llvm::outs(), "Metrics", metricNames());
+    printList(llvm::outs(), "Initializers", initializerNames());
     printOps(llvm::outs(), session.context);
     status = 0;
   });
