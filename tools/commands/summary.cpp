@@ -49,7 +49,7 @@ static void printLayers(const ImportedModel &model, raw_ostream &out) {
   out << llvm::formatv(row, "Layer (type)", "Output shape", "Parameters") << line;
   int64_t all = 0, trainable = 0;
   for (const LayerSummary &layer : model.layers) {
-    out << llvm::formatv(row, quoted(layer.name) + " (" + layer.className + ")", shapesOf(layer),
+    out << llvm::formatv(row, formwork::quoted(layer.name) + " (" + layer.className + ")", shapesOf(layer),
                          grouped(layer.parameters));
     all += layer.parameters;
     trainable += layer.trainable;
@@ -91,7 +91,7 @@ static LogicalResult summarize(Session &session, const CompileOptions &options, 
   auto model = importModel(session.context, {.path = options.model, .name = options.name});
   if (failed(model))
     return failure();
-  out << "Model " << quoted(options.name) << "\n\n";
+  out << "Model " << formwork::quoted(options.name) << "\n\n";
   printLayers(*model, out);
   out << "\n";
   return printCosts(session, options, out);
