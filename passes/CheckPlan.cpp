@@ -184,6 +184,20 @@ static Set fixpoint(Set live, llvm::function_ref<Set(const Set &)> step) {
   }
 }
 
+/// What `op` writes every element of, whatever was there.
+static SmallVector<Value> overwritten(Operation *op) {
+  SmallVector<Value> whole;
+  if (auto launch = dyn_cast<LaunchOp>(op))
+    for (auto [output, overwrites] : llvm::zip_equal(launch.getOutputs(), launch.getOverwrites()))
+      if (overwrites)
+        whole.push_back(output);
+  if (auto copy = dyn_cast<memref::CopyOp>(op))
+    whole.push_back(copy.getTarget());
+  if (auto store = dyn_cast<memref::StoreOp>(op); store && store.getMemRefType().getRank() == 0)
+    whole.push_back(store.getMemref());
+  return whole;
+}
+
 Set Checker::liveBefore(Block &block, Set live) {
   for (Operation &op : llvm::reverse(block))
     live = liveBefore(&op, std::move(live));
@@ -206,11 +220,10 @@ Set Checker::liveBefore(Operation *op, Set live) {
     return before;
   }
   checkWrites(op, live);
-  if (auto launch = dyn_cast<LaunchOp>(op))
-    for (auto [output, overwrites] : llvm::zip_equal(launch.getOutputs(), launch.getOverwrites()))
-      // Only a whole buffer ends there; a part of it says nothing of the rest.
-      if (overwrites && output.getDefiningOp<memref::ViewOp>() && pointees(output).size() == 1)
-        live.erase(*pointees(output).begin());
+  for (Value output : overwritten(op))
+    // Only a whole buffer ends there; a part of it says nothing of the rest.
+    if (output.getDefiningOp<memref::ViewOp>() && pointees(output).size() == 1)
+      live.erase(*pointees(output).begin());
   auto effects = dyn_cast<MemoryEffectOpInterface>(op);
   for (OpOperand &operand : op->getOpOperands())
     if (!isa<ViewLikeOpInterface>(op) &&
