@@ -1,0 +1,188 @@
+#include "codegen/cpu/Blocking.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+namespace formwork {
+
+/// Elements of a pointwise tile along the vector dimension: a few kilobytes of each operand.
+static constexpr int64_t pointwiseTile = 1024;
+
+namespace {
+struct Shape {
+  int64_t rows, vectors;
+};
+
+/// What a contraction's k-loop costs, in units of one vector multiply-add issued.
+///
+/// Two multiply-adds and two loads issue per cycle, a multiply-add takes four cycles, a broadcast
+/// of an element costs a load, and all accumulators live in registers.
+class TileModel {
+public:
+  TileModel(int64_t registers, int64_t rows, int64_t vectors)
+      : registers(registers), totalRows(rows), totalVectors(vectors) {}
+
+  Shape best() const {
+    Shape best = {1, 1};
+    double lowest = cost(best);
+    for (int64_t rows = 1; rows <= std::min<int64_t>(totalRows, 16); ++rows)
+      for (int64_t vectors = 1; vectors <= std::min<int64_t>(totalVectors, 8); ++vectors) {
+        if (rows * vectors + vectors + 1 > registers)
+          continue;
+        double candidate = cost({rows, vectors});
+        if (candidate < lowest * 0.98)
+          lowest = candidate, best = {rows, vectors};
+      }
+    return best;
+  }
+
+private:
+  static double step(int64_t rows, int64_t vectors) {
+    if (rows == 0 || vectors == 0)
+      return 0;
+    double compute = std::max<double>(rows * vectors, 8);
+    return std::max<double>(compute, rows + vectors) + 1;
+  }
+  double cost(Shape tile) const {
+    int64_t fullRows = totalRows / tile.rows, restRows = totalRows % tile.rows;
+    int64_t full = totalVectors / tile.vectors, rest = totalVectors % tile.vectors;
+    return fullRows * (full * step(tile.rows, tile.vectors) + step(tile.rows, rest)) +
+           full * step(restRows, tile.vectors) + step(restRows, rest);
+  }
+
+  int64_t registers, totalRows, totalVectors;
+};
+} // namespace
+
+static int64_t sizeOr(const Kernel &kernel, Dim dim, int64_t unknown) {
+  return kernel.isStatic(dim) ? kernel.size(dim) : unknown;
+}
+
+/// The innermost outer dimension with more than one element that contractions' vectors do not
+/// depend on: each of its rows multiplies the same vectors.
+static int chooseRowDim(const Kernel &kernel, const Group &group,
+                        ArrayRef<linalg::GenericOp> contractions, int vectorDim) {
+  int fallback = noDim;
+  for (Dim dim : llvm::reverse(group.outer)) {
+    if (int(dim) == vectorDim || sizeOr(kernel, dim, 2) == 1)
+      continue;
+    if (fallback == noDim)
+      fallback = dim;
+    bool shared = llvm::all_of(contractions, [&](linalg::GenericOp op) {
+      return llvm::any_of(op.getDpsInputOperands(), [&](OpOperand *operand) {
+        return vectorDim != noDim && !dependsOn(kernel.access(*operand), dim) &&
+               dependsOn(kernel.access(*operand), vectorDim);
+      });
+    });
+    if (shared)
+      return dim;
+  }
+  return fallback;
+}
+
+static SmallVector<linalg::GenericOp> contractionsOf(const Pass &pass) {
+  SmallVector<linalg::GenericOp> ops;
+  for (const ContractionGroup &group : pass.contractions)
+    llvm::append_range(ops, group.ops);
+  return ops;
+}
+
+/// Along which dimension an operand's elements are adjacent, if it is not `vectorDim`.
+static int adjacentDim(AffineMap access) {
+  for (Dim dim = 0; dim < access.getNumDims(); ++dim)
+    if (stepOf(access, dim) == Step::Unit)
+      return dim;
+  return noDim;
+}
+
+/// Bytes of the largest panel; it lies on the stack.
+static constexpr int64_t panelLimit = 1 << 20;
+
+/// Whether a copy of the operand for one tile has a bound that is known now.
+static bool fitsPanel(const Kernel &kernel, const Group &group, AffineMap access, int vectorDim) {
+  int64_t bytes = 8;
+  for (AffineExpr index : access.getResults()) {
+    Dim dim = cast<AffineDimExpr>(index).getPosition();
+    if (int(dim) == group.vectorDim)
+      bytes *= 8 * group.lanes;
+    else if (contains(group.outer, dim))
+      continue;
+    else if (!kernel.isStatic(dim))
+      return false;
+    else
+      bytes *= kernel.size(dim);
+  }
+  return bytes <= panelLimit;
+}
+
+static void findPacked(const Kernel &kernel, Group &group) {
+  for (const Pass &pass : group.passes)
+    for (linalg::GenericOp op : contractionsOf(pass))
+      for (OpOperand *operand : op.getDpsInputOperands()) {
+        AffineMap access = kernel.access(*operand);
+        int vectorDim = group.vectorDimOf(pass), along = adjacentDim(access);
+        if (vectorDim == noDim || along == noDim || stepOf(access, vectorDim) != Step::Strided ||
+            !isa<BlockArgument>(operand->get()) || !access.isProjectedPermutation() ||
+            !fitsPanel(kernel, group, access, vectorDim))
+          continue;
+        group.packed.push_back({operand, Dim(along)});
+      }
+}
+
+/// A pointwise op that reads an operand across its vectors turns square blocks in registers.
+static int transposedDim(const Kernel &kernel, const Group &group) {
+  if (group.vectorDim == noDim)
+    return noDim;
+  for (linalg::GenericOp op : kernel.getOps())
+    for (OpOperand &operand : op->getOpOperands()) {
+      if (isReduction(op) || !isa<BlockArgument>(operand.get()))
+        continue;
+      AffineMap access = kernel.access(operand);
+      int along = adjacentDim(access);
+      if (along != noDim && stepOf(access, group.vectorDim) == Step::Strided &&
+          contains(group.outer, along) && access.isProjectedPermutation())
+        return along;
+    }
+  return noDim;
+}
+
+void chooseBlock(const Kernel &kernel, const CPUTarget &target, Group &group) {
+  const Pass *heaviest = nullptr;
+  for (const Pass &pass : group.passes)
+    if (!pass.contractions.empty() && !heaviest)
+      heaviest = &pass;
+
+  auto vectorsOf = [&](int dim) -> int64_t {
+    return dim == noDim ? 1 : llvm::divideCeil(sizeOr(kernel, dim, 64 * group.lanes), group.lanes);
+  };
+  if (!heaviest) {
+    group.rowDim = transposedDim(kernel, group);
+    group.rows = group.rowDim == noDim ? 1 : group.lanes;
+    int64_t widest = 1;
+    for (const Pass &pass : group.passes)
+      widest = std::max(widest, vectorsOf(group.vectorDimOf(pass)));
+    group.vectors = group.rowDim == noDim ? std::clamp<int64_t>(widest, 1, 4) : 1;
+    group.tileWidth = group.rowDim == noDim ? pointwiseTile : group.lanes;
+    return;
+  }
+  int vectorDim = group.vectorDimOf(*heaviest);
+  group.rowDim = chooseRowDim(kernel, group, contractionsOf(*heaviest), vectorDim);
+  int64_t accumulators = 0;
+  for (linalg::GenericOp op : heaviest->contractions.front().ops)
+    accumulators += op->getNumResults();
+  // Rows of unknown number are many; the model then settles for whole blocks.
+  int64_t rows = group.rowDim == noDim ? 1 : sizeOr(kernel, group.rowDim, 840);
+  int64_t registers = std::max<int64_t>((target.vectorRegisters - 4) / accumulators, 4);
+  if (accumulators == 1)
+    registers = target.vectorRegisters;
+  Shape block = TileModel(registers, rows, vectorsOf(vectorDim)).best();
+  if (group.rowDim != noDim && !kernel.isStatic(group.rowDim))
+    block.rows = block.rows >= 8 ? 8 : block.rows >= 4 ? 4 : block.rows;
+  group.rows = block.rows;
+  group.vectors = block.vectors;
+  group.tileWidth = group.vectorDim == noDim ? 0 : block.vectors * group.lanes;
+  findPacked(kernel, group);
+}
+
+} // namespace formwork

@@ -1,0 +1,463 @@
+#include "codegen/cpu/Evaluator.h"
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace formwork {
+
+VectorType vectorOf(int64_t lanes, Type element) { return VectorType::get({lanes}, element); }
+
+Value Evaluator::fail(Operation *op, const Twine &why) {
+  if (!hasFailed)
+    op->emitError() << "no CPU schedule: " << why;
+  hasFailed = true;
+  return {};
+}
+
+//===--- lanes -----------------------------------------------------------------------------------
+
+Value Evaluator::spread(Value element, const Point &point) {
+  if (!element || point.vectorDim == noDim || point.lanes == 1 ||
+      isa<VectorType>(element.getType()))
+    return element;
+  return writer.make<vector::BroadcastOp>(vectorOf(point.lanes, element.getType()), element);
+}
+
+Value Evaluator::combine(Operation *combiner, Value a, Value b) {
+  OperationState state(combiner->getLoc(), combiner->getName());
+  state.addOperands({a, b});
+  state.addTypes(a.getType());
+  state.attributes = combiner->getAttrDictionary().getValue();
+  return writer.make(state);
+}
+
+//===--- memory ----------------------------------------------------------------------------------
+
+Type Evaluator::memoryType(Type element) const {
+  return element.isInteger(1) ? IntegerType::get(element.getContext(), 8) : element;
+}
+
+/// A boolean is a byte in memory.
+Value Evaluator::fromMemory(Value value, Type element) {
+  if (!element.isInteger(1))
+    return value;
+  auto vector = dyn_cast<VectorType>(value.getType());
+  Type type = vector ? Type(vector.clone(element)) : element;
+  return writer.make<arith::TruncIOp>(type, value);
+}
+
+SmallVector<Value> Evaluator::indicesOf(const Storage &storage, AffineMap access,
+                                        const Point &point) {
+  SmallVector<Value> indices;
+  if (storage.kind == Storage::Buffer) {
+    for (AffineExpr index : access.getResults())
+      indices.push_back(writer.expression(index, point.at));
+    return indices;
+  }
+  // Scratch holds a tile: outer dimensions count from where the tile begins.
+  for (Dim dim : storage.dims) {
+    if (int(dim) == group->rowDim)
+      indices.push_back(writer.index(point.row));
+    else if (int(dim) == group->vectorDim)
+      indices.push_back(writer.index(point.vector * group->lanes));
+    else if (contains(group->outer, dim))
+      indices.push_back(writer.index(0));
+    else
+      indices.push_back(point.at[dim]);
+  }
+  return indices;
+}
+
+Value Evaluator::load(Value buffer, Type element, AffineMap access, ArrayRef<Value> indices,
+                      const Point &point) {
+  Step step =
+      point.vectorDim == noDim || point.lanes == 1 ? Step::None : stepOf(access, point.vectorDim);
+  if (step == Step::None)
+    return fromMemory(writer.make<memref::LoadOp>(buffer, indices), element);
+  if (step == Step::Strided)
+    return fromMemory(loadLanes(buffer, access, point), element);
+  VectorType type = vectorOf(point.lanes, memoryType(element));
+  if (!point.mask)
+    return fromMemory(writer.make<vector::LoadOp>(type, buffer, indices), element);
+  Value zero = writer.make<arith::ConstantOp>(type, writer.builder.getZeroAttr(type));
+  return fromMemory(writer.make<vector::MaskedLoadOp>(type, buffer, indices, point.mask, zero),
+                    element);
+}
+
+/// Elements that are not adjacent, one by one.
+Value Evaluator::loadLanes(Value buffer, AffineMap access, const Point &point) {
+  SmallVector<Value> elements;
+  Value last = writer.add(extents[point.vectorDim], -1);
+  for (int64_t lane = 0; lane < point.lanes; ++lane) {
+    SmallVector<Value> at = point.at;
+    at[point.vectorDim] = writer.add(at[point.vectorDim], lane);
+    if (point.mask)
+      at[point.vectorDim] = writer.minimum(at[point.vectorDim], last);
+    SmallVector<Value> indices;
+    for (AffineExpr index : access.getResults())
+      indices.push_back(writer.expression(index, at));
+    elements.push_back(writer.make<memref::LoadOp>(buffer, indices));
+  }
+  Type type = vectorOf(point.lanes, elements.front().getType());
+  return writer.make<vector::FromElementsOp>(type, elements);
+}
+
+void Evaluator::write(const Storage &storage, AffineMap access, Value value, const Point &point) {
+  if (!value)
+    return;
+  Type element = getElementTypeOrSelf(value.getType());
+  bool varies = point.vectorDim != noDim && point.lanes > 1 && dependsOn(access, point.vectorDim);
+  if (varies)
+    value = spread(value, point);
+  if (element.isInteger(1)) {
+    Type byte = memoryType(element);
+    Type type = varies ? Type(vectorOf(point.lanes, byte)) : byte;
+    value = writer.make<arith::ExtUIOp>(type, value);
+  }
+  SmallVector<Value> indices = indicesOf(storage, access, point);
+  auto &builder = writer.builder;
+  if (!varies) {
+    memref::StoreOp::create(builder, value, storage.buffer, indices);
+  } else if (stepOf(access, point.vectorDim) == Step::Strided) {
+    fail(kernel.getFunction(), "a result is written across its vectors");
+  } else if (point.mask && storage.kind == Storage::Buffer) {
+    vector::MaskedStoreOp::create(builder, storage.buffer, indices, point.mask, value);
+  } else {
+    vector::StoreOp::create(builder, value, storage.buffer, indices);
+  }
+}
+
+//===--- tensors ---------------------------------------------------------------------------------
+
+Value Evaluator::readStored(const Storage &storage, Value tensor, AffineMap access,
+                            const Point &point) {
+  if (storage.kind == Storage::Registers)
+    return storage.registers[point.row * storage.perRow + (storage.perRow > 1 ? point.vector : 0)];
+  Type element = getElementTypeOrSelf(tensor.getType());
+  SmallVector<Value> indices = indicesOf(storage, access, point);
+  if (storage.kind == Storage::Scratch)
+    access =
+        AffineMap::getMultiDimMapWithTargets(kernel.dimCount(), storage.dims, access.getContext());
+  return load(storage.buffer, element, access, indices, point);
+}
+
+Value Evaluator::read(Value tensor, AffineMap access, const Point &point) {
+  if (!isa<ShapedType>(tensor.getType()))
+    return outside(tensor);
+  if (auto found = stored.find(tensor); found != stored.end())
+    return readStored(found->second, tensor, access, point);
+  if (Value buffer = bound.lookupOrNull(tensor))
+    return readStored({Storage::Buffer, buffer, {}, {}, 1}, tensor, access, point);
+
+  Key key{tensor, access, point.place, point.row, point.vector};
+  if (Value value = known.lookup(key))
+    return value;
+  auto op = tensor.getDefiningOp<linalg::GenericOp>();
+  if (!op)
+    return tensor.getDefiningOp() ? readView(tensor.getDefiningOp(), access, point)
+                                  : fail(kernel.getFunction(), "an argument without a buffer");
+  if (isReduction(op))
+    return fail(op, "its result is read before it is complete");
+
+  // The op's loops, from the indices at which its result is read.
+  AffineMap written = op.getIndexingMapMatchingResult(cast<OpResult>(tensor));
+  SmallVector<AffineExpr> loops(op.getNumLoops());
+  for (auto [index, at] : llvm::zip_equal(written.getResults(), access.getResults()))
+    if (auto dim = dyn_cast<AffineDimExpr>(index))
+      loops[dim.getPosition()] = at;
+  for (auto [loop, size] : llvm::zip_equal(loops, op.getStaticLoopRanges()))
+    if (!loop && size == 1)
+      loop = getAffineConstantExpr(0, op.getContext());
+  if (llvm::is_contained(loops, AffineExpr()))
+    return fail(op, "its result does not follow its loops");
+  SmallVector<Value> results = evaluate(op, loops, point, {});
+  for (auto [result, value] : llvm::zip(op->getResults(), results))
+    if (op.getIndexingMapMatchingResult(result) == written)
+      known[{result, access, point.place, point.row, point.vector}] = value;
+  return known.lookup(key);
+}
+
+/// Reads through a reshape or slice of what has no buffer.
+Value Evaluator::readView(Operation *view, AffineMap access, const Point &point) {
+  SmallVector<AffineExpr> indices;
+  MLIRContext *context = view->getContext();
+  if (auto expand = dyn_cast<tensor::ExpandShapeOp>(view)) {
+    ArrayRef<int64_t> shape = expand.getResultType().getShape();
+    for (ArrayRef<int64_t> group : expand.getReassociationIndices()) {
+      AffineExpr index = getAffineConstantExpr(0, context);
+      for (int64_t dim : group) {
+        if (dim != group.front() && ShapedType::isDynamic(shape[dim]))
+          return fail(view, "an unknown size inside a reshape");
+        index = (dim == group.front() ? index : index * shape[dim]) + access.getResult(dim);
+      }
+      indices.push_back(index);
+    }
+  } else if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(view)) {
+    ArrayRef<int64_t> shape = collapse.getSrcType().getShape();
+    for (auto [at, group] : llvm::enumerate(collapse.getReassociationIndices())) {
+      SmallVector<AffineExpr> split;
+      AffineExpr rest = access.getResult(at);
+      for (int64_t dim : llvm::reverse(group)) {
+        if (dim != group.front() && ShapedType::isDynamic(shape[dim]))
+          return fail(view, "an unknown size inside a reshape");
+        split.push_back(dim == group.front() ? rest : rest % shape[dim]);
+        rest = dim == group.front() ? rest : rest.floorDiv(shape[dim]);
+      }
+      indices.append(split.rbegin(), split.rend());
+    }
+  } else {
+    return fail(view, "a view of a value that is computed in the same kernel");
+  }
+  return read(view->getOperand(0), AffineMap::get(access.getNumDims(), 0, indices, context), point);
+}
+
+//===--- bodies ----------------------------------------------------------------------------------
+
+Value Evaluator::compute(OpResult result, const Point &point) {
+  auto op = cast<linalg::GenericOp>(result.getOwner());
+  AffineMap access = kernel.access(result);
+  if (auto found = stored.find(result);
+      found != stored.end() && found->second.kind == Storage::Registers)
+    return readStored(found->second, result, access, point);
+  Key key{result, access, point.place, point.row, point.vector};
+  if (Value value = known.lookup(key))
+    return value;
+  SmallVector<AffineExpr> loops;
+  for (Dim dim : kernel.loops(op))
+    loops.push_back(getAffineDimExpr(dim, op.getContext()));
+  SmallVector<Value> results = evaluate(op, loops, point, {});
+  for (auto [other, value] : llvm::zip(op->getResults(), results))
+    known[{other, kernel.access(other), point.place, point.row, point.vector}] = value;
+  return known.lookup(key);
+}
+
+SmallVector<Value> Evaluator::accumulate(linalg::GenericOp op, const Point &point,
+                                         ValueRange accumulators) {
+  SmallVector<AffineExpr> loops;
+  for (Dim dim : kernel.loops(op))
+    loops.push_back(getAffineDimExpr(dim, op.getContext()));
+  return evaluate(op, loops, point, accumulators);
+}
+
+SmallVector<Value> Evaluator::evaluate(linalg::GenericOp op, ArrayRef<AffineExpr> loops,
+                                       const Point &point, ValueRange accumulators) {
+  IRMapping values;
+  for (OpOperand &operand : op->getOpOperands()) {
+    BlockArgument argument = op.getMatchingBlockArgument(&operand);
+    if (op.isDpsInit(&operand) && !accumulators.empty()) {
+      values.map(argument, accumulators[operand.getOperandNumber() - op.getNumDpsInputs()]);
+      continue;
+    }
+    if (argument.use_empty())
+      continue;
+    AffineMap access =
+        op.getMatchingIndexingMap(&operand).replaceDimsAndSymbols(loops, {}, kernel.dimCount(), 0);
+    auto panel = panels.find(&operand);
+    values.map(argument, panel == panels.end()
+                             ? read(operand.get(), access, point)
+                             : readStored(panel->second, operand.get(), access, point));
+  }
+  // acc + a * b rounds once.
+  Operation *sum = !accumulators.empty() && isMultiplyAdd(op) ? combinerOf(op) : nullptr;
+  for (Operation &inner : op.getBlock()->without_terminator()) {
+    if (hasFailed)
+      return SmallVector<Value>(op->getNumResults());
+    Value result;
+    if (auto index = dyn_cast<linalg::IndexOp>(inner)) {
+      result = loopIndex(loops[index.getDim()], point);
+    } else if (auto extract = dyn_cast<tensor::ExtractOp>(inner)) {
+      SmallVector<Value> indices;
+      for (Value at : extract.getIndices())
+        indices.push_back(values.lookupOrDefault(at));
+      result = gather(extract.getTensor(), indices, point);
+    } else if (&inner == sum) {
+      result = multiplyAdd(inner, op.getRegionOutputArgs()[0], values, point);
+    } else if (inner.getNumResults() == 1 && inner.getNumRegions() == 0) {
+      // The product of a multiply-add is part of it.
+      if (sum && inner.hasOneUse() && *inner.getUsers().begin() == sum)
+        continue;
+      result = copy(inner, values, point);
+    } else {
+      fail(&inner, "an op that has no vector form");
+    }
+    values.map(inner.getResult(0), result);
+  }
+  SmallVector<Value> results;
+  for (Value yielded : op.getBlock()->getTerminator()->getOperands()) {
+    Value inner = values.lookupOrNull(yielded);
+    results.push_back(inner ? inner : outside(yielded));
+  }
+  return results;
+}
+
+/// accumulator + a * b, from the op that adds.
+Value Evaluator::multiplyAdd(Operation &sum, BlockArgument accumulator, const IRMapping &values,
+                             const Point &point) {
+  Value other = sum.getOperand(sum.getOperand(0) == accumulator ? 1 : 0);
+  Operation *product = other.getDefiningOp();
+  Value a = values.lookupOrDefault(product->getOperand(0));
+  Value b = values.lookupOrDefault(product->getOperand(1));
+  Value c = values.lookup(accumulator);
+  bool isVector = isa<VectorType>(c.getType());
+  if (isVector)
+    a = spread(a, point), b = spread(b, point);
+  if (!target.hasFMA)
+    return writer.make<arith::AddFOp>(c, writer.make<arith::MulFOp>(a, b));
+  return isVector ? writer.make<vector::FMAOp>(a, b, c) : writer.make<math::FmaOp>(a, b, c);
+}
+
+/// The op on scalars, or on vectors if an operand is one.
+Value Evaluator::copy(Operation &op, const IRMapping &values, const Point &point) {
+  SmallVector<Value> operands;
+  bool isVector = false;
+  for (Value operand : op.getOperands()) {
+    Value value = values.lookupOrNull(operand);
+    operands.push_back(value ? value : outside(operand));
+    if (!operands.back())
+      return fail(&op, "an operand from outside the kernel");
+    isVector |= isa<VectorType>(operands.back().getType());
+  }
+  if (isVector && !OpTrait::hasElementwiseMappableTraits(&op))
+    return fail(&op, "an op that has no vector form");
+  if (isVector)
+    for (Value &operand : operands)
+      operand = spread(operand, point);
+  OperationState state(op.getLoc(), op.getName());
+  state.addOperands(operands);
+  Type type = op.getResult(0).getType();
+  state.addTypes(isVector ? Type(vectorOf(point.lanes, type)) : type);
+  state.attributes = op.getAttrDictionary().getValue();
+  Value result = writer.make(state);
+  if (isa<arith::AddIOp>(op) && isVector)
+    for (auto [a, b] : {std::pair(0, 1), std::pair(1, 0)})
+      if (Value from = countsFrom.lookup(operands[a]))
+        if (auto uniform = operands[b].getDefiningOp<vector::BroadcastOp>())
+          countsFrom[result] = writer.add(from, uniform.getSource());
+  return result;
+}
+
+Value Evaluator::loopIndex(AffineExpr loop, const Point &point) {
+  Value scalar = writer.expression(loop, point.at);
+  if (point.vectorDim == noDim || point.lanes == 1 || !loop.isFunctionOfDim(point.vectorDim))
+    return scalar;
+  AffineMap map = AffineMap::get(kernel.dimCount(), 0, loop);
+  Type type = vectorOf(point.lanes, writer.builder.getIndexType());
+  Value steps = writer.make<vector::StepOp>(type);
+  if (stepOf(map, point.vectorDim) == Step::Unit) {
+    Value result = writer.make<arith::AddIOp>(spread(scalar, point), steps);
+    countsFrom[result] = scalar;
+    return result;
+  }
+  SmallVector<Value> elements;
+  for (int64_t lane = 0; lane < point.lanes; ++lane) {
+    SmallVector<Value> at = point.at;
+    at[point.vectorDim] = writer.add(at[point.vectorDim], lane);
+    elements.push_back(writer.expression(loop, at));
+  }
+  return writer.make<vector::FromElementsOp>(type, elements);
+}
+
+/// tensor.extract: one element for all lanes, adjacent ones, or one by one.
+Value Evaluator::gather(Value tensor, ArrayRef<Value> indices, const Point &point) {
+  Value buffer = bound.lookupOrNull(tensor);
+  if (auto found = stored.find(tensor);
+      found != stored.end() && found->second.kind == Storage::Buffer)
+    buffer = found->second.buffer;
+  if (!buffer)
+    return fail(kernel.getFunction(), "elements are gathered from a value that is in no buffer");
+  Type element = getElementTypeOrSelf(tensor.getType());
+  auto isVector = [](Value index) { return isa<VectorType>(index.getType()); };
+  if (llvm::none_of(indices, isVector))
+    return fromMemory(writer.make<memref::LoadOp>(buffer, indices), element);
+
+  SmallVector<Value> first(indices);
+  if (Value from = countsFrom.lookup(indices.back());
+      from && llvm::none_of(indices.drop_back(), isVector)) {
+    first.back() = from;
+    VectorType type = vectorOf(point.lanes, memoryType(element));
+    if (!point.mask)
+      return fromMemory(writer.make<vector::LoadOp>(type, buffer, first), element);
+    Value zero = writer.make<arith::ConstantOp>(type, writer.builder.getZeroAttr(type));
+    return fromMemory(writer.make<vector::MaskedLoadOp>(type, buffer, first, point.mask, zero),
+                      element);
+  }
+  SmallVector<Value> elements;
+  for (int64_t lane = 0; lane < point.lanes; ++lane) {
+    SmallVector<Value> at;
+    for (Value index : indices) {
+      Value scalar = isVector(index) ? writer.make<vector::ExtractOp>(index, lane) : index;
+      if (point.mask)
+        scalar = writer.make<arith::SelectOp>(writer.make<vector::ExtractOp>(point.mask, lane),
+                                              scalar, writer.index(0));
+      at.push_back(scalar);
+    }
+    elements.push_back(writer.make<memref::LoadOp>(buffer, at));
+  }
+  Type type = vectorOf(point.lanes, memoryType(element));
+  return fromMemory(writer.make<vector::FromElementsOp>(type, elements), element);
+}
+
+//===--- outside of tiles ------------------------------------------------------------------------
+
+void Evaluator::bind(Value tensor, Value buffer) { bound.map(tensor, buffer); }
+
+/// Views of arguments, sizes and constants: once, at the beginning.
+LogicalResult Evaluator::bindBody(func::FuncOp function) {
+  auto &builder = writer.builder;
+  for (Operation &op : function.front().without_terminator()) {
+    Value source = op.getNumOperands() ? bound.lookupOrNull(op.getOperand(0)) : Value();
+    bool isBuffer = source && isa<MemRefType>(source.getType());
+    if (auto dim = dyn_cast<tensor::DimOp>(op)) {
+      if (isBuffer)
+        bound.map(dim.getResult(), writer.make<memref::DimOp>(source, outside(dim.getIndex())));
+    } else if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op); expand && isBuffer) {
+      SmallVector<OpFoldResult> shape = expand.getMixedOutputShape();
+      for (OpFoldResult &size : shape)
+        if (auto value = dyn_cast<Value>(size))
+          size = outside(value);
+      SmallVector<int64_t> sizes(expand.getResultType().getShape());
+      auto type = memref::ExpandShapeOp::computeExpandedType(
+          cast<MemRefType>(source.getType()), sizes, expand.getReassociationIndices());
+      if (llvm::failed(type))
+        return op.emitError() << "no CPU schedule: a reshape of a strided view";
+      bound.map(expand.getResult(),
+                memref::ExpandShapeOp::create(builder, *type, source,
+                                              expand.getReassociationIndices(), shape)
+                    .getResult());
+    } else if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op); collapse && isBuffer) {
+      bound.map(collapse.getResult(),
+                memref::CollapseShapeOp::create(builder, source, collapse.getReassociationIndices())
+                    .getResult());
+    } else if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op); slice && isBuffer) {
+      auto mapped = [&](SmallVector<OpFoldResult> list) {
+        for (OpFoldResult &entry : list)
+          if (auto value = dyn_cast<Value>(entry))
+            entry = outside(value);
+        return list;
+      };
+      auto offsets = mapped(slice.getMixedOffsets()), sizes = mapped(slice.getMixedSizes()),
+           strides = mapped(slice.getMixedStrides());
+      auto type = memref::SubViewOp::inferRankReducedResultType(slice.getResultType().getShape(),
+                                                                cast<MemRefType>(source.getType()),
+                                                                offsets, sizes, strides);
+      bound.map(slice.getResult(), memref::SubViewOp::create(builder, cast<MemRefType>(type),
+                                                             source, offsets, sizes, strides)
+                                       .getResult());
+    } else if (auto cast = dyn_cast<tensor::CastOp>(op); cast && isBuffer) {
+      auto type = MemRefType::get(cast.getType().getShape(),
+                                  ::cast<MemRefType>(source.getType()).getElementType());
+      bound.map(cast.getResult(), memref::CastOp::create(builder, type, source).getResult());
+    } else if (isa<arith::ArithDialect, affine::AffineDialect>(op.getDialect())) {
+      // What depends on a tensor's element is not here: linalg ops compute that.
+      builder.clone(op, bound);
+    }
+  }
+  return success();
+}
+
+} // namespace formwork

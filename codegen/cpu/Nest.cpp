@@ -1,0 +1,360 @@
+// Chunks, panels and tiles. Blocks are written in Block.cpp.
+#include "codegen/cpu/Nest.h"
+
+#include "codegen/cpu/Transpose.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+namespace formwork {
+
+Nest::Nest(const Kernel &kernel, const Group &group, Writer &writer, Evaluator &evaluator,
+           const DenseMap<Value, Values> &outputs)
+    : kernel(kernel), group(group), writer(writer), evaluator(evaluator), outputs(outputs) {}
+
+//===--- chunks ----------------------------------------------------------------------------------
+
+int64_t Nest::blockSize(Dim dim) const {
+  return int(dim) == group.rowDim ? group.rows : int(dim) == group.vectorDim ? group.tileWidth : 1;
+}
+
+Value Nest::blockCount(Dim dim) {
+  int64_t size = blockSize(dim);
+  Value extent = evaluator.extent(dim);
+  if (size == 1)
+    return extent;
+  return writer.make<arith::DivUIOp>(writer.add(extent, size - 1), writer.index(size));
+}
+
+/// Outer dimensions that select a panel: of each of their blocks, all others are computed before
+/// the next, so that a panel is copied once.
+Dims Nest::panelDims() const {
+  Dims dims;
+  for (Dim dim : group.outer)
+    if (int(dim) == group.vectorDim || llvm::any_of(group.packed, [&](const Packed &packed) {
+          return dependsOn(kernel.access(*packed.operand), dim);
+        }))
+      dims.push_back(dim);
+  return dims;
+}
+
+Value Nest::chunks() {
+  Value count = writer.index(1);
+  for (Dim dim : group.outer)
+    count = writer.mul(count, blockCount(dim));
+  return count;
+}
+
+/// The first index of each dimension's block in block number `id`, the last dimension fastest.
+Nest::Values Nest::split(Value id, ArrayRef<Dim> dims, Values at) {
+  for (auto [i, dim] : llvm::enumerate(llvm::reverse(dims))) {
+    Value count = blockCount(dim);
+    bool last = i + 1 == dims.size();
+    Value block = last ? id : writer.make<arith::RemUIOp>(id, count);
+    at[dim] = writer.mul(block, writer.index(blockSize(dim)));
+    if (!last)
+      id = writer.make<arith::DivUIOp>(id, count);
+  }
+  return at;
+}
+
+void Nest::write(Value begin, Value end) {
+  evaluator.enter(group);
+  Dims selecting = panelDims(), others = without(group.outer, selecting);
+  Value inside = writer.index(1), panelCount = writer.index(1);
+  for (Dim dim : others)
+    inside = writer.mul(inside, blockCount(dim));
+  for (Dim dim : selecting)
+    panelCount = writer.mul(panelCount, blockCount(dim));
+  // Where there are no blocks there are no chunks either, but the divisions below take place.
+  inside = writer.make<arith::MaxUIOp>(inside, writer.index(1));
+  Values nowhere(kernel.dimCount());
+
+  if (constantOf(panelCount) == 1) {
+    Values at = split(writer.index(0), selecting, nowhere);
+    Value any = writer.make<arith::CmpIOp>(arith::CmpIPredicate::slt, begin, end);
+    if (!group.packed.empty())
+      writer.branch(any, {}, [&] { return writePanels(at), Values(); }, [] { return Values(); });
+    writer.loop(begin, end, 1, {}, [&](Value chunk, ValueRange) {
+      writeTileRows(split(chunk, others, at));
+      return Values();
+    });
+    return;
+  }
+  // Chunk = panel * inside + block.
+  Value first = writer.make<arith::DivUIOp>(begin, inside);
+  Value last = writer.make<arith::CeilDivUIOp>(end, inside);
+  writer.loop(first, last, 1, {}, [&](Value panel, ValueRange) {
+    Value start = writer.mul(panel, inside);
+    Value zero = writer.index(0);
+    Value from = writer.make<arith::MaxSIOp>(writer.make<arith::SubIOp>(begin, start), zero);
+    Value to = writer.minimum(writer.make<arith::SubIOp>(end, start), inside);
+    Values at = split(panel, selecting, nowhere);
+    writePanels(at);
+    writer.loop(from, to, 1, {}, [&](Value block, ValueRange) {
+      writeTileRows(split(block, others, at));
+      return Values();
+    });
+    return Values();
+  });
+}
+
+//===--- panels ----------------------------------------------------------------------------------
+
+/// A zeroless allocation on the stack, at the function's beginning.
+static Value allocate(ImplicitLocOpBuilder &builder, ArrayRef<int64_t> shape, Type element) {
+  OpBuilder::InsertionGuard guard(builder);
+  Operation *parent = builder.getInsertionBlock()->getParentOp();
+  auto function = dyn_cast<func::FuncOp>(parent);
+  if (!function)
+    function = parent->getParentOfType<func::FuncOp>();
+  builder.setInsertionPointToStart(&function.front());
+  return memref::AllocaOp::create(builder, MemRefType::get(shape, element),
+                                  builder.getI64IntegerAttr(64));
+}
+
+void Nest::writePanels(const Values &at) {
+  for (const Packed &packed : group.packed)
+    writePanel(packed, at);
+}
+
+/// Copies an operand so that the vector dimension is adjacent: one row per index of the others.
+void Nest::writePanel(const Packed &packed, Values at) {
+  AffineMap access = kernel.access(*packed.operand);
+  auto op = cast<linalg::GenericOp>(packed.operand->getOwner());
+  int vectorDim = noDim;
+  for (const Pass &pass : group.passes)
+    for (const ContractionGroup &contraction : pass.contractions)
+      if (llvm::is_contained(contraction.ops, op))
+        vectorDim = group.vectorDimOf(pass);
+  Dims rows;
+  for (AffineExpr index : access.getResults())
+    if (auto dim = dyn_cast<AffineDimExpr>(index))
+      if (int(dim.getPosition()) != vectorDim && !contains(group.outer, dim.getPosition()))
+        rows.push_back(dim.getPosition());
+  bool outer = vectorDim == group.vectorDim;
+  int64_t width = outer ? group.tileWidth : llvm::alignTo(kernel.size(vectorDim), group.lanes);
+
+  Value &panel = panels[packed.operand];
+  if (!panel) {
+    SmallVector<int64_t> shape;
+    for (Dim dim : rows)
+      shape.push_back(llvm::alignTo(kernel.size(dim), dim == packed.along ? group.lanes : 1));
+    shape.push_back(width);
+    Type element = getElementTypeOrSelf(packed.operand->get().getType());
+    panel = allocate(writer.builder, shape, evaluator.memoryType(element));
+  }
+  Dims dims = rows;
+  dims.push_back(vectorDim);
+  evaluator.setPanel(packed.operand, {Storage::Scratch, panel, dims, {}, 1});
+
+  Value start = outer ? at[vectorDim] : writer.index(0);
+  std::function<void(ArrayRef<Dim>)> loops = [&](ArrayRef<Dim> left) {
+    if (left.empty()) {
+      writePanelBlock(packed, panel, at, access, dims);
+      return;
+    }
+    int64_t step = left.front() == packed.along ? group.lanes : 1;
+    writer.loop(writer.index(0), evaluator.extent(left.front()), step, {},
+                [&](Value index, ValueRange) {
+                  at[left.front()] = index;
+                  loops(left.drop_front());
+                  return Values();
+                });
+  };
+  Value end = writer.minimum(writer.add(start, width), evaluator.extent(vectorDim));
+  writer.loop(start, end, group.lanes, {}, [&](Value column, ValueRange) {
+    at[vectorDim] = column;
+    loops(rows);
+    return Values();
+  });
+}
+
+/// A square block: lanes of the vector dimension by lanes of what is adjacent in the operand.
+void Nest::writePanelBlock(const Packed &packed, Value panel, const Values &at, AffineMap access,
+                           ArrayRef<Dim> dims) {
+  auto &builder = writer.builder;
+  Value buffer = evaluator.outside(packed.operand->get());
+  Type element = cast<MemRefType>(panel.getType()).getElementType();
+  VectorType type = vectorOf(group.lanes, element);
+  Value zero = writer.make<arith::ConstantOp>(type, builder.getZeroAttr(type));
+  int vectorDim = dims.back();
+  Value left = writer.make<arith::SubIOp>(evaluator.extent(packed.along), at[packed.along]);
+  Value last = writer.add(evaluator.extent(vectorDim), -1);
+  Value mask = maskOf(left);
+  Values rows;
+  for (int64_t lane = 0; lane < group.lanes; ++lane) {
+    Values place = at;
+    // Beyond the end any column will do: its lanes are never stored or read.
+    place[vectorDim] = writer.minimum(writer.add(at[vectorDim], lane), last);
+    Values indices;
+    for (AffineExpr index : access.getResults())
+      indices.push_back(writer.expression(index, place));
+    rows.push_back(mask ? writer.make<vector::MaskedLoadOp>(type, buffer, indices, mask, zero)
+                        : writer.make<vector::LoadOp>(type, buffer, indices));
+  }
+  for (auto [i, row] : llvm::enumerate(transposeInRegisters(writer, rows))) {
+    Values indices;
+    for (Dim dim : dims.drop_back())
+      indices.push_back(dim == packed.along ? writer.add(at[dim], i) : at[dim]);
+    bool outer = vectorDim == group.vectorDim;
+    Value start = writer.mul(
+        writer.make<arith::DivUIOp>(at[vectorDim], writer.index(outer ? group.tileWidth : 1)),
+        writer.index(outer ? group.tileWidth : 0));
+    indices.push_back(writer.make<arith::SubIOp>(at[vectorDim], start));
+    vector::StoreOp::create(builder, row, panel, indices);
+  }
+}
+
+/// The first `count` lanes; nothing if that is known to be all of them.
+Value Nest::maskOf(Value count) {
+  auto constant = constantOf(count);
+  if (constant && *constant >= group.lanes)
+    return {};
+  VectorType type = vectorOf(group.lanes, writer.builder.getI1Type());
+  return writer.make<vector::CreateMaskOp>(type, ValueRange(count));
+}
+
+//===--- tiles -----------------------------------------------------------------------------------
+
+/// A tile of all rows, or of as many as are left.
+void Nest::writeTileRows(const Values &at) {
+  Block tile{at, group.rows, 1, noDim, {}, 0};
+  if (group.rowDim == noDim || group.rows == 1)
+    return writeTile(tile);
+  int64_t size = kernel.size(group.rowDim);
+  if (kernel.isStatic(group.rowDim) && size % group.rows == 0)
+    return writeTile(tile);
+
+  Value left = writer.make<arith::SubIOp>(evaluator.extent(group.rowDim), at[group.rowDim]);
+  Value full =
+      writer.make<arith::CmpIOp>(arith::CmpIPredicate::sge, left, writer.index(group.rows));
+  auto rest = [&] {
+    if (kernel.isStatic(group.rowDim)) {
+      tile.rows = size % group.rows;
+      writeTile(tile);
+      return Values();
+    }
+    // The binary digits of what is left.
+    Value row = at[group.rowDim];
+    for (int64_t digit = llvm::bit_floor(uint64_t(group.rows - 1)); digit; digit /= 2) {
+      Value has = writer.make<arith::CmpIOp>(arith::CmpIPredicate::ne,
+                                             writer.make<arith::AndIOp>(left, writer.index(digit)),
+                                             writer.index(0));
+      writer.branch(
+          has, {},
+          [&] {
+            tile.rows = digit;
+            tile.at[group.rowDim] = row;
+            writeTile(tile);
+            return Values();
+          },
+          [] { return Values(); });
+      row = writer.add(row, writer.make<arith::AndIOp>(left, writer.index(digit)));
+    }
+    return Values();
+  };
+  auto whole = [&] { return writeTile(tile), Values(); };
+  writer.branch(full, {}, whole, rest);
+}
+
+void Nest::writeTile(const Block &tile) {
+  auto passes = [&](const Block &block, ValueRange) {
+    for (const Pass &pass : group.passes)
+      writePass(pass, block);
+    // The next tile, or variant of this one, begins anew.
+    for (const Pass &pass : group.passes)
+      for (Value value : pass.stores)
+        evaluator.forget(value);
+    return Values();
+  };
+  if (group.vectorDim == noDim)
+    passes(tile, {});
+  else
+    writeColumns(group.vectorDim, tile, {}, passes);
+}
+
+void Nest::writePass(const Pass &pass, const Block &tile) {
+  Values carried = startStatistics(pass, tile);
+  carried = writeInner(pass, pass.inner, tile, carried);
+  finishStatistics(pass, tile, carried);
+  remember(pass);
+}
+
+/// Loops over the inner dimensions; the innermost of them in blocks if vectors lie along it.
+Nest::Values Nest::writeInner(const Pass &pass, ArrayRef<Dim> dims, Block block,
+                              ValueRange carried) {
+  if (dims.empty()) {
+    block.place = ++places;
+    return writeBlock(pass, block, carried);
+  }
+  if (dims.size() == 1 && group.vectorDim == noDim)
+    return writeColumns(dims.front(), block, carried, [&](const Block &inner, ValueRange values) {
+      return writeInner(pass, {}, inner, values);
+    });
+  return writer.loop(writer.index(0), evaluator.extent(dims.front()), 1, carried,
+                     [&](Value index, ValueRange values) {
+                       block.at[dims.front()] = index;
+                       return writeInner(pass, dims.drop_front(), block, values);
+                     });
+}
+
+/// Blocks of vectors along `dim`, and what is left at its end: masked.
+Nest::Values Nest::writeColumns(int dim, Block block, ValueRange carried, BlockBody body) {
+  block.vectorDim = dim;
+  bool outer = dim == group.vectorDim;
+  int64_t lanes = group.lanes, width = group.vectors * lanes;
+  int64_t size = kernel.size(dim);
+  bool known = kernel.isStatic(dim);
+  auto blocks = [&](Value at, int64_t vectors, Value mask, ValueRange values) {
+    Block next = block;
+    next.at[dim] = at;
+    next.vectors = vectors;
+    next.mask = mask;
+    return body(next, values);
+  };
+  auto full = [&](Value at, ValueRange values) { return blocks(at, group.vectors, {}, values); };
+
+  Value start = outer ? block.at[dim] : writer.index(0), end = evaluator.extent(dim);
+  Value tileEnd = outer ? writer.minimum(writer.add(start, group.tileWidth), end) : end;
+  // Known sizes leave the same rest in the last tile, and none in the others.
+  int64_t rest = size % width;
+  auto known_rest = [&](Value at, ValueRange values) {
+    Value mask = rest % lanes ? maskOf(writer.index(rest % lanes)) : Value();
+    return blocks(at, llvm::divideCeil(rest, lanes), mask, values);
+  };
+  if (outer && group.tileWidth == width && known) {
+    if (rest == 0)
+      return full(start, carried);
+    if (size < width)
+      return known_rest(start, carried);
+    Value isFull =
+        writer.make<arith::CmpIOp>(arith::CmpIPredicate::sle, writer.add(start, width), end);
+    return writer.branch(
+        isFull, carried.getTypes(), [&] { return full(start, carried); },
+        [&] { return known_rest(start, carried); });
+  }
+  Value span = writer.make<arith::SubIOp>(tileEnd, start);
+  Value whole =
+      writer.mul(writer.make<arith::DivUIOp>(span, writer.index(width)), writer.index(width));
+  Value fullEnd = writer.add(start, whole);
+  Values values = writer.loop(start, fullEnd, width, carried, full);
+  if (known && rest == 0)
+    return values;
+  if (known) {
+    if (!outer || size <= group.tileWidth)
+      return known_rest(fullEnd, values);
+    Value hasRest = writer.make<arith::CmpIOp>(arith::CmpIPredicate::slt, fullEnd, tileEnd);
+    return writer.branch(
+        hasRest, ValueRange(values).getTypes(), [&] { return known_rest(fullEnd, values); },
+        [&] { return values; });
+  }
+  return writer.loop(fullEnd, tileEnd, lanes, values, [&](Value at, ValueRange inner) {
+    return blocks(at, 1, maskOf(writer.make<arith::SubIOp>(tileEnd, at)), inner);
+  });
+}
+
+} // namespace formwork

@@ -1,0 +1,76 @@
+// Writes the loops of one group of a kernel: chunks, tiles, passes, blocks.
+#pragma once
+
+#include "codegen/cpu/Evaluator.h"
+
+namespace formwork {
+
+class Nest {
+public:
+  Nest(const Kernel &kernel, const Group &group, Writer &writer, Evaluator &evaluator,
+       const llvm::DenseMap<mlir::Value, llvm::SmallVector<mlir::Value>> &outputs);
+
+  /// How many chunks there are.
+  mlir::Value chunks();
+  /// Computes chunks [begin, end).
+  void write(mlir::Value begin, mlir::Value end);
+
+private:
+  /// A block: rows by vectors at one place of the tile.
+  struct Block {
+    llvm::SmallVector<mlir::Value> at;
+    int64_t rows, vectors = 1;
+    int vectorDim = noDim;
+    mlir::Value mask; // of the last vector
+    unsigned place;
+  };
+  using Values = llvm::SmallVector<mlir::Value>;
+  using BlockBody = llvm::function_ref<Values(const Block &, mlir::ValueRange carried)>;
+
+  mlir::Value blockCount(Dim dim);
+  int64_t blockSize(Dim dim) const;
+  Dims panelDims() const;
+  Values split(mlir::Value id, llvm::ArrayRef<Dim> dims, Values at);
+
+  void writePanels(const Values &at);
+  void writePanel(const Packed &packed, Values at);
+  void writePanelBlock(const Packed &packed, mlir::Value panel, const Values &at,
+                       mlir::AffineMap access, llvm::ArrayRef<Dim> dims);
+  void writeTileRows(const Values &at);
+  void writeTile(const Block &tile);
+  void writePass(const Pass &pass, const Block &tile);
+  Values writeInner(const Pass &pass, llvm::ArrayRef<Dim> dims, Block block,
+                    mlir::ValueRange carried);
+  Values writeColumns(int dim, Block block, mlir::ValueRange carried, BlockBody body);
+  Values writeBlock(const Pass &pass, const Block &block, mlir::ValueRange carried);
+
+  void writeContractions(const ContractionGroup &contraction, const Block &block);
+  Values reduce(const ContractionGroup &contraction, llvm::ArrayRef<Dim> over, Block block,
+                bool unrolled, mlir::ValueRange carried);
+  Values reduceInnermost(const ContractionGroup &contraction, Dim dim, Block block, bool unrolled,
+                         mlir::ValueRange carried);
+  Values accumulate(const ContractionGroup &contraction, Block block, mlir::ValueRange carried);
+
+  int64_t statisticWidth(const Pass &pass) const;
+  Values startStatistics(const Pass &pass, const Block &tile);
+  Values updateStatistics(const Pass &pass, const Block &block, mlir::ValueRange carried);
+  void finishStatistics(const Pass &pass, const Block &tile, mlir::ValueRange carried);
+
+  void store(mlir::Value value, const Block &block);
+  void remember(const Pass &pass);
+  Storage &scratchOf(mlir::Value value);
+
+  Point point(const Block &block, int64_t row, int64_t vector) const;
+  mlir::Value maskOf(mlir::Value count);
+
+  const Kernel &kernel;
+  const Group &group;
+  Writer &writer;
+  Evaluator &evaluator;
+  const llvm::DenseMap<mlir::Value, Values> &outputs;
+  llvm::DenseMap<mlir::Value, Storage> scratch;
+  llvm::DenseMap<mlir::OpOperand *, mlir::Value> panels;
+  unsigned places = 0;
+};
+
+} // namespace formwork

@@ -1,0 +1,40 @@
+// From the tile form to LLVM's dialect. Nothing is scheduled here.
+#include "codegen/cpu/Passes.h"
+
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+namespace formwork {
+
+void buildCPUTilePipeline(OpPassManager &pipeline, const CPUTarget &target) {
+  pipeline.addPass(createCPUTile({target.vectorBytes, target.vectorRegisters, target.hasFMA}));
+  pipeline.addPass(createExpandMath({target.hasFMA}));
+  pipeline.addPass(createCanonicalizerPass());
+  pipeline.addPass(createCSEPass());
+}
+
+void buildCPULoweringPipeline(OpPassManager &pipeline) {
+  pipeline.addPass(memref::createExpandStridedMetadataPass());
+  pipeline.addPass(createLowerAffinePass());
+  pipeline.addPass(createSCFToControlFlowPass());
+  pipeline.addPass(createConvertVectorToLLVMPass());
+  pipeline.addPass(createConvertMathToLLVMPass());
+  pipeline.addPass(createConvertVectorToLLVMPass());
+  pipeline.addPass(createArithToLLVMConversionPass());
+  pipeline.addPass(createConvertIndexToLLVMPass());
+  pipeline.addPass(createFinalizeMemRefToLLVMConversionPass());
+  pipeline.addPass(createConvertFuncToLLVMPass());
+  pipeline.addPass(createConvertControlFlowToLLVMPass());
+  pipeline.addPass(createReconcileUnrealizedCastsPass());
+}
+
+void registerCPUPipelines() {
+  PassPipelineRegistration<>("fw-cpu-lower", "From the tile form to LLVM's dialect",
+                             buildCPULoweringPipeline);
+}
+
+} // namespace formwork

@@ -1,0 +1,78 @@
+// How a kernel is computed: which dimension lies along vectors, which are split into chunks, what
+// is computed together in one pass over a tile, and how large a tile is.
+//
+// A kernel falls into groups that share nothing. The dimensions that all of a group's reductions
+// and outputs have in parallel are its *outer* dimensions: chunks are tiles of those. Inside a tile
+// run the *passes*, each over the remaining ("inner") parallel dimensions of what it computes.
+// Pointwise ops belong to no pass: they are computed where they are read, unless stored for a later
+// pass.
+//
+// Two kinds of reduction:
+// - a *contraction* accumulates vectors that lie along one of its parallel dimensions;
+// - a *row statistic* is vectorized along what it reduces, and is one number per row.
+#pragma once
+
+#include "codegen/cpu/Kernel.h"
+#include "codegen/cpu/Target.h"
+
+namespace formwork {
+
+constexpr int noDim = -1;
+
+/// Contractions that run in one loop over the dimensions they reduce.
+struct ContractionGroup {
+  llvm::SmallVector<mlir::linalg::GenericOp> ops;
+  Dims over;
+};
+
+struct Pass {
+  /// Parallel dimensions that are not outer ones; the last is the vector dimension if that is
+  /// inner.
+  Dims inner;
+  std::vector<ContractionGroup> contractions;
+  llvm::SmallVector<mlir::linalg::GenericOp> statistics;
+  /// Values to write: outputs of the kernel, and what later passes read.
+  llvm::SmallVector<mlir::Value> stores;
+};
+
+/// An operand whose elements along the vector dimension are not adjacent is copied into a panel in
+/// which they are.
+struct Packed {
+  mlir::OpOperand *operand;
+  /// The dimension along which the operand's elements are adjacent.
+  Dim along;
+};
+
+struct Group {
+  Dims outer;
+  /// The vector dimension if it is an outer one; otherwise each pass has its own.
+  int vectorDim = noDim;
+  /// The outer dimension that a tile has several rows of.
+  int rowDim = noDim;
+  int64_t lanes = 1;
+  int64_t rows = 1, vectors = 1;
+  /// Elements of the vector dimension in a tile, if it is outer.
+  int64_t tileWidth = 0;
+  std::vector<Pass> passes;
+  std::vector<Packed> packed;
+
+  int vectorDimOf(const Pass &pass) const {
+    return vectorDim != noDim ? vectorDim : pass.inner.empty() ? noDim : int(pass.inner.back());
+  }
+};
+
+struct Schedule {
+  std::vector<Group> groups;
+};
+
+/// Fails, with a diagnostic on the op, where no rule applies.
+mlir::FailureOr<Schedule> schedule(const Kernel &kernel, const CPUTarget &target);
+
+bool isReduction(mlir::linalg::GenericOp op);
+/// acc + a * b, the product used once.
+bool isMultiplyAdd(mlir::linalg::GenericOp op);
+/// The op that combines a single accumulator with new elements, if the body's last op is one that
+/// may be reordered.
+mlir::Operation *combinerOf(mlir::linalg::GenericOp op);
+
+} // namespace formwork
