@@ -60,15 +60,16 @@ void Nest::writeContractions(const ContractionGroup &contraction, const Block &b
   int64_t window = 1;
   for (Dim dim : contraction.over)
     window *= kernel.isStatic(dim) ? kernel.size(dim) : unrolledWindow + 1;
-  bool unrolled = window <= unrolledWindow &&
-                  window * int64_t(accumulators.size()) <= 4 * unrolledWork;
+  bool unrolled =
+      window <= unrolledWindow && window * int64_t(accumulators.size()) <= 4 * unrolledWork;
   Values results = reduce(contraction, contraction.over, block, unrolled, accumulators);
   ArrayRef<Value> left = results;
   for (linalg::GenericOp op : contraction.ops)
     for (Value result : op->getResults()) {
       size_t count = block.rows * block.vectors;
-      evaluator.setStorage(result, {Storage::Registers, {}, {},
-                                    Values(left.take_front(count)), unsigned(block.vectors)});
+      evaluator.setStorage(
+          result,
+          {Storage::Registers, {}, {}, Values(left.take_front(count)), unsigned(block.vectors)});
       left = left.drop_front(count);
     }
 }
@@ -103,11 +104,11 @@ Nest::Values Nest::reduceInnermost(const ContractionGroup &contraction, Dim dim,
   };
   if (unrolled)
     return steps(writer.index(0), kernel.size(dim), carried);
-  int64_t factor = llvm::bit_floor(
-      uint64_t(std::clamp<int64_t>(unrolledWork / int64_t(carried.size()), 1, 4)));
+  int64_t factor =
+      llvm::bit_floor(uint64_t(std::clamp<int64_t>(unrolledWork / int64_t(carried.size()), 1, 4)));
   Value end = evaluator.extent(dim);
-  Value whole = writer.make<arith::SubIOp>(
-      end, writer.make<arith::RemUIOp>(end, writer.index(factor)));
+  Value whole =
+      writer.make<arith::SubIOp>(end, writer.make<arith::RemUIOp>(end, writer.index(factor)));
   Values values = writer.loop(writer.index(0), whole, factor, carried,
                               [&](Value at, ValueRange inner) { return steps(at, factor, inner); });
   if (kernel.isStatic(dim))
@@ -146,8 +147,8 @@ Nest::Values Nest::startStatistics(const Pass &pass, const Block &tile) {
     std::optional<TypedAttr> neutral = arith::getNeutralElement(combinerOf(op));
     Type element = getElementTypeOrSelf(op->getResult(0).getType());
     VectorType type = vectorOf(group.lanes, element);
-    Value start = neutral ? writer.make<arith::ConstantOp>(DenseElementsAttr::get(type, *neutral))
-                          : Value();
+    Value start =
+        neutral ? writer.make<arith::ConstantOp>(DenseElementsAttr::get(type, *neutral)) : Value();
     accumulators.append(tile.rows * statisticWidth(pass), start);
   }
   return accumulators;
@@ -269,7 +270,8 @@ Storage &Nest::scratchOf(Value value) {
 /// What a pass stored is read from there by the passes after it.
 void Nest::remember(const Pass &pass) {
   for (Value value : pass.stores) {
-    bool inRegisters = llvm::is_contained(pass.statistics, value.getDefiningOp<linalg::GenericOp>());
+    bool inRegisters =
+        llvm::is_contained(pass.statistics, value.getDefiningOp<linalg::GenericOp>());
     if (inRegisters)
       continue;
     auto found = outputs.find(value);

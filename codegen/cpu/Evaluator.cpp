@@ -75,8 +75,8 @@ SmallVector<Value> Evaluator::indicesOf(const Storage &storage, AffineMap access
 
 Value Evaluator::load(Value buffer, Type element, AffineMap access, ArrayRef<Value> indices,
                       const Point &point) {
-  Step step = point.vectorDim == noDim || point.lanes == 1 ? Step::None
-                                                           : stepOf(access, point.vectorDim);
+  Step step =
+      point.vectorDim == noDim || point.lanes == 1 ? Step::None : stepOf(access, point.vectorDim);
   if (step == Step::None)
     return fromMemory(writer.make<memref::LoadOp>(buffer, indices), element);
   if (step == Step::Strided)
@@ -85,8 +85,8 @@ Value Evaluator::load(Value buffer, Type element, AffineMap access, ArrayRef<Val
   if (!point.mask)
     return fromMemory(writer.make<vector::LoadOp>(type, buffer, indices), element);
   Value zero = writer.make<arith::ConstantOp>(type, writer.builder.getZeroAttr(type));
-  return fromMemory(
-      writer.make<vector::MaskedLoadOp>(type, buffer, indices, point.mask, zero), element);
+  return fromMemory(writer.make<vector::MaskedLoadOp>(type, buffer, indices, point.mask, zero),
+                    element);
 }
 
 /// Elements that are not adjacent, one by one.
@@ -137,13 +137,12 @@ void Evaluator::write(const Storage &storage, AffineMap access, Value value, con
 Value Evaluator::readStored(const Storage &storage, Value tensor, AffineMap access,
                             const Point &point) {
   if (storage.kind == Storage::Registers)
-    return storage.registers[point.row * storage.perRow +
-                             (storage.perRow > 1 ? point.vector : 0)];
+    return storage.registers[point.row * storage.perRow + (storage.perRow > 1 ? point.vector : 0)];
   Type element = getElementTypeOrSelf(tensor.getType());
   SmallVector<Value> indices = indicesOf(storage, access, point);
   if (storage.kind == Storage::Scratch)
-    access = AffineMap::getMultiDimMapWithTargets(kernel.dimCount(), storage.dims,
-                                                  access.getContext());
+    access =
+        AffineMap::getMultiDimMapWithTargets(kernel.dimCount(), storage.dims, access.getContext());
   return load(storage.buffer, element, access, indices, point);
 }
 
@@ -256,8 +255,8 @@ SmallVector<Value> Evaluator::evaluate(linalg::GenericOp op, ArrayRef<AffineExpr
     }
     if (argument.use_empty())
       continue;
-    AffineMap access = op.getMatchingIndexingMap(&operand)
-                           .replaceDimsAndSymbols(loops, {}, kernel.dimCount(), 0);
+    AffineMap access =
+        op.getMatchingIndexingMap(&operand).replaceDimsAndSymbols(loops, {}, kernel.dimCount(), 0);
     auto panel = panels.find(&operand);
     values.map(argument, panel == panels.end()
                              ? read(operand.get(), access, point)
@@ -415,8 +414,7 @@ LogicalResult Evaluator::bindBody(func::FuncOp function) {
     bool isBuffer = source && isa<MemRefType>(source.getType());
     if (auto dim = dyn_cast<tensor::DimOp>(op)) {
       if (isBuffer)
-        bound.map(dim.getResult(),
-                  writer.make<memref::DimOp>(source, outside(dim.getIndex())));
+        bound.map(dim.getResult(), writer.make<memref::DimOp>(source, outside(dim.getIndex())));
     } else if (auto expand = dyn_cast<tensor::ExpandShapeOp>(op); expand && isBuffer) {
       SmallVector<OpFoldResult> shape = expand.getMixedOutputShape();
       for (OpFoldResult &size : shape)
@@ -432,9 +430,9 @@ LogicalResult Evaluator::bindBody(func::FuncOp function) {
                                               expand.getReassociationIndices(), shape)
                     .getResult());
     } else if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op); collapse && isBuffer) {
-      bound.map(collapse.getResult(), memref::CollapseShapeOp::create(
-                                          builder, source, collapse.getReassociationIndices())
-                                          .getResult());
+      bound.map(collapse.getResult(),
+                memref::CollapseShapeOp::create(builder, source, collapse.getReassociationIndices())
+                    .getResult());
     } else if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op); slice && isBuffer) {
       auto mapped = [&](SmallVector<OpFoldResult> list) {
         for (OpFoldResult &entry : list)
@@ -444,13 +442,12 @@ LogicalResult Evaluator::bindBody(func::FuncOp function) {
       };
       auto offsets = mapped(slice.getMixedOffsets()), sizes = mapped(slice.getMixedSizes()),
            strides = mapped(slice.getMixedStrides());
-      auto type = memref::SubViewOp::inferRankReducedResultType(
-          slice.getResultType().getShape(), cast<MemRefType>(source.getType()), offsets, sizes,
-          strides);
-      bound.map(slice.getResult(),
-                memref::SubViewOp::create(builder, cast<MemRefType>(type), source, offsets, sizes,
-                                          strides)
-                    .getResult());
+      auto type = memref::SubViewOp::inferRankReducedResultType(slice.getResultType().getShape(),
+                                                                cast<MemRefType>(source.getType()),
+                                                                offsets, sizes, strides);
+      bound.map(slice.getResult(), memref::SubViewOp::create(builder, cast<MemRefType>(type),
+                                                             source, offsets, sizes, strides)
+                                       .getResult());
     } else if (auto cast = dyn_cast<tensor::CastOp>(op); cast && isBuffer) {
       auto type = MemRefType::get(cast.getType().getShape(),
                                   ::cast<MemRefType>(source.getType()).getElementType());

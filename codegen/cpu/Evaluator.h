@@ -46,7 +46,9 @@ public:
   mlir::Value outside(mlir::Value value) const { return bound.lookupOrDefault(value); }
 
   /// The size of each of the kernel's dimensions.
-  void setExtents(llvm::ArrayRef<mlir::Value> values) { extents.assign(values.begin(), values.end()); }
+  void setExtents(llvm::ArrayRef<mlir::Value> values) {
+    extents.assign(values.begin(), values.end());
+  }
   mlir::Value extent(Dim dim) const { return extents[dim]; }
 
   /// The group whose tile is being written.
@@ -81,7 +83,9 @@ private:
     bool operator==(const Key &other) const = default;
   };
   struct KeyInfo {
-    static Key getEmptyKey() { return {llvm::DenseMapInfo<mlir::Value>::getEmptyKey(), {}, 0, 0, 0}; }
+    static Key getEmptyKey() {
+      return {llvm::DenseMapInfo<mlir::Value>::getEmptyKey(), {}, 0, 0, 0};
+    }
     static Key getTombstoneKey() {
       return {llvm::DenseMapInfo<mlir::Value>::getTombstoneKey(), {}, 0, 0, 0};
     }

@@ -39,8 +39,8 @@ public:
 
   /// What the function returns, traced through reshapes and insertions to what computes it.
   struct Output {
-    mlir::Value value;    // a result of a structured op
-    unsigned position;    // of the function's results
+    mlir::Value value; // a result of a structured op
+    unsigned position; // of the function's results
     /// From the returned value to `value`: reshapes and insertions to take back on the buffer.
     llvm::SmallVector<mlir::Operation *> path;
   };

@@ -35,8 +35,12 @@ struct Lane {
 
 struct Condition : Lane {
   using Lane::Lane;
-  Condition operator&(Condition other) const { return with(mlir::arith::AndIOp::create(*builder, value, other.value)); }
-  Condition operator|(Condition other) const { return with(mlir::arith::OrIOp::create(*builder, value, other.value)); }
+  Condition operator&(Condition other) const {
+    return with(mlir::arith::AndIOp::create(*builder, value, other.value));
+  }
+  Condition operator|(Condition other) const {
+    return with(mlir::arith::OrIOp::create(*builder, value, other.value));
+  }
   Condition operator!() const {
     return with(mlir::arith::XOrIOp::create(*builder, value, splat(builder->getBoolAttr(true))));
   }
@@ -50,7 +54,8 @@ struct Float;
 struct Int : Lane {
   using Lane::Lane;
   Int constant(int64_t number) const {
-    return with(splat(builder->getIntegerAttr(mlir::getElementTypeOrSelf(value.getType()), number)));
+    return with(
+        splat(builder->getIntegerAttr(mlir::getElementTypeOrSelf(value.getType()), number)));
   }
   Int operator+(Int b) const { return with(mlir::arith::AddIOp::create(*builder, value, b.value)); }
   Int operator-(Int b) const { return with(mlir::arith::SubIOp::create(*builder, value, b.value)); }
@@ -84,18 +89,34 @@ struct Float : Lane {
   Float constant(double number) const {
     return with(splat(builder->getFloatAttr(mlir::getElementTypeOrSelf(value.getType()), number)));
   }
-  Float operator+(Float b) const { return with(mlir::arith::AddFOp::create(*builder, value, b.value)); }
-  Float operator-(Float b) const { return with(mlir::arith::SubFOp::create(*builder, value, b.value)); }
-  Float operator*(Float b) const { return with(mlir::arith::MulFOp::create(*builder, value, b.value)); }
-  Float operator/(Float b) const { return with(mlir::arith::DivFOp::create(*builder, value, b.value)); }
+  Float operator+(Float b) const {
+    return with(mlir::arith::AddFOp::create(*builder, value, b.value));
+  }
+  Float operator-(Float b) const {
+    return with(mlir::arith::SubFOp::create(*builder, value, b.value));
+  }
+  Float operator*(Float b) const {
+    return with(mlir::arith::MulFOp::create(*builder, value, b.value));
+  }
+  Float operator/(Float b) const {
+    return with(mlir::arith::DivFOp::create(*builder, value, b.value));
+  }
   Float operator-() const { return with(mlir::arith::NegFOp::create(*builder, value)); }
   Float operator+(double b) const { return *this + constant(b); }
   Float operator-(double b) const { return *this - constant(b); }
   Float operator*(double b) const { return *this * constant(b); }
-  Condition operator<(double b) const { return compare(mlir::arith::CmpFPredicate::OLT, constant(b)); }
-  Condition operator<=(double b) const { return compare(mlir::arith::CmpFPredicate::OLE, constant(b)); }
-  Condition operator>(double b) const { return compare(mlir::arith::CmpFPredicate::OGT, constant(b)); }
-  Condition operator==(double b) const { return compare(mlir::arith::CmpFPredicate::OEQ, constant(b)); }
+  Condition operator<(double b) const {
+    return compare(mlir::arith::CmpFPredicate::OLT, constant(b));
+  }
+  Condition operator<=(double b) const {
+    return compare(mlir::arith::CmpFPredicate::OLE, constant(b));
+  }
+  Condition operator>(double b) const {
+    return compare(mlir::arith::CmpFPredicate::OGT, constant(b));
+  }
+  Condition operator==(double b) const {
+    return compare(mlir::arith::CmpFPredicate::OEQ, constant(b));
+  }
   Condition operator==(Float b) const { return compare(mlir::arith::CmpFPredicate::OEQ, b); }
   Condition operator!=(Float b) const { return compare(mlir::arith::CmpFPredicate::UNE, b); }
 
@@ -126,8 +147,8 @@ private:
 };
 
 inline Float select(Condition condition, Float a, Float b) {
-  return {*a.builder,
-          mlir::arith::SelectOp::create(*a.builder, condition.value, a.value, b.value), a.hasFMA};
+  return {*a.builder, mlir::arith::SelectOp::create(*a.builder, condition.value, a.value, b.value),
+          a.hasFMA};
 }
 
 /// a * b + c, rounded once where the machine can.
@@ -145,8 +166,12 @@ inline Float polynomial(Float x, llvm::ArrayRef<double> coefficients) {
   return value;
 }
 
-inline Float Float::atMost(double limit) const { return select(*this > limit, constant(limit), *this); }
-inline Float Float::atLeast(double limit) const { return select(*this < limit, constant(limit), *this); }
+inline Float Float::atMost(double limit) const {
+  return select(*this > limit, constant(limit), *this);
+}
+inline Float Float::atLeast(double limit) const {
+  return select(*this < limit, constant(limit), *this);
+}
 
 inline Float Float::copySign(Float sign) const {
   int64_t mask = isDouble() ? INT64_MIN : INT32_MIN;

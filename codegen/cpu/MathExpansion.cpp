@@ -5,8 +5,8 @@
 // tests/codegen/math_test.cpp. sin and cos are accurate up to arguments of 2^27.
 //
 // Floors, square roots and absolute values are instructions and stay.
-#include "codegen/cpu/Passes.h"
 #include "codegen/cpu/MathBuilder.h"
+#include "codegen/cpu/Passes.h"
 
 #include "codegen/cpu/math/Coefficients.inc"
 
@@ -24,7 +24,8 @@ namespace formwork {
 #include "codegen/cpu/Passes.h.inc"
 
 /// The polynomial of either width.
-#define POLYNOMIAL(x, name) ((x).isDouble() ? polynomial(x, ArrayRef(name##64)) : polynomial(x, ArrayRef(name##32)))
+#define POLYNOMIAL(x, name)                                                                        \
+  ((x).isDouble() ? polynomial(x, ArrayRef(name##64)) : polynomial(x, ArrayRef(name##32)))
 
 constexpr double log2e = 1.44269504088896340736;
 /// ln 2 in two parts: n times the first is exact for any exponent n.
@@ -143,7 +144,7 @@ static Float expand_erf(Float x) {
   Float a = x.abs().atMost(wide ? 6 : 4);
   Float below = a.atMost(1);
   Float square = below * below;
-  Float small = below * POLYNOMIAL(square, erf);
+  Float small = fma(below, POLYNOMIAL(square, erf), below);
   double center = wide ? erfTailCenter64 : erfTailCenter32;
   double radius = wide ? erfTailRadius64 : erfTailRadius32;
   Float t = (a - center) * (1 / radius);
@@ -164,7 +165,8 @@ static Float sineOfQuarter(Float x, int64_t quarters) {
   Int quadrant = shifted.bits() - x.constant(0x1.8p52).bits() + quarters;
   Float z = r * r;
   Float sine = fma(r * z, polynomial(z, ArrayRef(sin64)), r);
-  Float cosine = fma(z * z, polynomial(z, ArrayRef(cos64)), fma(z, z.constant(-0.5), z.constant(1)));
+  Float cosine =
+      fma(z * z, polynomial(z, ArrayRef(cos64)), fma(z, z.constant(-0.5), z.constant(1)));
   Float y = select((quadrant & 1) == 0, sine, cosine);
   return ((((quadrant & 2) << 62)) ^ y.bits()).asFloat();
 }
@@ -248,7 +250,8 @@ static Float expand_pow(Float x, Float y) {
   result = select(negative & odd, -result, result);
   result = select((x < 0.0) & !integer & (a < infinity), x.constant(NAN), result);
   result = select(((x != x) | (y != y)), x + y, result);
-  return select((x == 1.0) | (y == 0.0) | ((x == -1.0) & (y.abs() == infinity)), x.constant(1), result);
+  return select((x == 1.0) | (y == 0.0) | ((x == -1.0) & (y.abs() == infinity)), x.constant(1),
+                result);
 }
 
 //===--- the pass --------------------------------------------------------------------------------

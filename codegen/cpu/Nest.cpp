@@ -201,7 +201,9 @@ void Nest::writePanelBlock(const Packed &packed, Value panel, const Values &at, 
     for (Dim dim : dims.drop_back())
       indices.push_back(dim == packed.along ? writer.add(at[dim], i) : at[dim]);
     bool outer = vectorDim == group.vectorDim;
-    Value start = writer.mul(writer.make<arith::DivUIOp>(at[vectorDim], writer.index(outer ? group.tileWidth : 1)), writer.index(outer ? group.tileWidth : 0));
+    Value start = writer.mul(
+        writer.make<arith::DivUIOp>(at[vectorDim], writer.index(outer ? group.tileWidth : 1)),
+        writer.index(outer ? group.tileWidth : 0));
     indices.push_back(writer.make<arith::SubIOp>(at[vectorDim], start));
     vector::StoreOp::create(builder, row, panel, indices);
   }
@@ -228,8 +230,8 @@ void Nest::writeTileRows(const Values &at) {
     return writeTile(tile);
 
   Value left = writer.make<arith::SubIOp>(evaluator.extent(group.rowDim), at[group.rowDim]);
-  Value full = writer.make<arith::CmpIOp>(arith::CmpIPredicate::sge, left,
-                                          writer.index(group.rows));
+  Value full =
+      writer.make<arith::CmpIOp>(arith::CmpIPredicate::sge, left, writer.index(group.rows));
   auto rest = [&] {
     if (kernel.isStatic(group.rowDim)) {
       tile.rows = size % group.rows;
@@ -239,9 +241,9 @@ void Nest::writeTileRows(const Values &at) {
     // The binary digits of what is left.
     Value row = at[group.rowDim];
     for (int64_t digit = llvm::bit_floor(uint64_t(group.rows - 1)); digit; digit /= 2) {
-      Value has = writer.make<arith::CmpIOp>(
-          arith::CmpIPredicate::ne,
-          writer.make<arith::AndIOp>(left, writer.index(digit)), writer.index(0));
+      Value has = writer.make<arith::CmpIOp>(arith::CmpIPredicate::ne,
+                                             writer.make<arith::AndIOp>(left, writer.index(digit)),
+                                             writer.index(0));
       writer.branch(
           has, {},
           [&] {
@@ -329,15 +331,15 @@ Nest::Values Nest::writeColumns(int dim, Block block, ValueRange carried, BlockB
       return full(start, carried);
     if (size < width)
       return known_rest(start, carried);
-    Value isFull = writer.make<arith::CmpIOp>(arith::CmpIPredicate::sle,
-                                              writer.add(start, width), end);
+    Value isFull =
+        writer.make<arith::CmpIOp>(arith::CmpIPredicate::sle, writer.add(start, width), end);
     return writer.branch(
         isFull, carried.getTypes(), [&] { return full(start, carried); },
         [&] { return known_rest(start, carried); });
   }
   Value span = writer.make<arith::SubIOp>(tileEnd, start);
-  Value whole = writer.mul(writer.make<arith::DivUIOp>(span, writer.index(width)),
-                           writer.index(width));
+  Value whole =
+      writer.mul(writer.make<arith::DivUIOp>(span, writer.index(width)), writer.index(width));
   Value fullEnd = writer.add(start, whole);
   Values values = writer.loop(start, fullEnd, width, carried, full);
   if (known && rest == 0)

@@ -13,8 +13,8 @@ namespace formwork {
 #define GEN_PASS_REGISTRATION
 #include "codegen/cpu/Passes.h.inc"
 
-/// Kernels to the CPU's tile form: loops, vectors and arithmetic, cleaned up. The rest of the module
-/// stays as it is.
+/// Kernels to the CPU's tile form: loops, vectors and arithmetic, cleaned up. The rest of the
+/// module stays as it is.
 void buildCPUTilePipeline(mlir::OpPassManager &pipeline, const CPUTarget &target = {});
 /// The tile form to LLVM's dialect.
 void buildCPULoweringPipeline(mlir::OpPassManager &pipeline);

@@ -22,12 +22,13 @@ Operation *combinerOf(linalg::GenericOp op) {
     return nullptr;
   Operation *last = op.getBlock()->getTerminator()->getOperand(0).getDefiningOp();
   BlockArgument accumulator = op.getRegionOutputArgs()[0];
-  bool reorders = isa_and_nonnull<arith::AddFOp, arith::MulFOp, arith::MaximumFOp,
-                                  arith::MinimumFOp, arith::MaxNumFOp, arith::MinNumFOp,
-                                  arith::AddIOp, arith::MulIOp, arith::MaxSIOp, arith::MinSIOp,
-                                  arith::MaxUIOp, arith::MinUIOp, arith::AndIOp, arith::OrIOp>(
-      last);
-  bool once = accumulator.hasOneUse() && reorders && llvm::is_contained(last->getOperands(), accumulator);
+  bool reorders =
+      isa_and_nonnull<arith::AddFOp, arith::MulFOp, arith::MaximumFOp, arith::MinimumFOp,
+                      arith::MaxNumFOp, arith::MinNumFOp, arith::AddIOp, arith::MulIOp,
+                      arith::MaxSIOp, arith::MinSIOp, arith::MaxUIOp, arith::MinUIOp, arith::AndIOp,
+                      arith::OrIOp>(last);
+  bool once =
+      accumulator.hasOneUse() && reorders && llvm::is_contained(last->getOperands(), accumulator);
   return once ? last : nullptr;
 }
 
@@ -177,7 +178,8 @@ SmallVector<SmallVector<unsigned>> Scheduler::connect() {
         size_t shared = outerOf(both).size();
         if (shared != outerOf(lists[a]).size() || shared != outerOf(lists[b]).size())
           continue;
-        if (shared == 0 && outerOf(lists[a]).size() + kernel.loops(items[lists[a][0]].op).size() > 0)
+        if (shared == 0 &&
+            outerOf(lists[a]).size() + kernel.loops(items[lists[a][0]].op).size() > 0)
           continue;
         classes.join(lists[a].front(), lists[b].front());
         changed = true;
@@ -316,9 +318,8 @@ LogicalResult Scheduler::keep(Value value, unsigned pass, Group &group) {
   unsigned first = earliestPass(item, group, inner);
   while (first < pass && group.passes[first].inner != inner)
     ++first;
-  bool accumulated = llvm::any_of(item.behind, [&](Operation *op) {
-    return !isStatistic(cast<linalg::GenericOp>(op), group);
-  });
+  bool accumulated = llvm::any_of(
+      item.behind, [&](Operation *op) { return !isStatistic(cast<linalg::GenericOp>(op), group); });
   if (first < pass && (accumulated || isExpensive(producer)) && fitsScratch(inner, group)) {
     store(first);
     return success();

@@ -1,10 +1,11 @@
-// How a kernel is computed: which dimension lies along vectors, which are split into chunks, what is
-// computed together in one pass over a tile, and how large a tile is.
+// How a kernel is computed: which dimension lies along vectors, which are split into chunks, what
+// is computed together in one pass over a tile, and how large a tile is.
 //
-// A kernel falls into groups that share nothing. The dimensions that all of a group's reductions and
-// outputs have in parallel are its *outer* dimensions: chunks are tiles of those. Inside a tile run
-// the *passes*, each over the remaining ("inner") parallel dimensions of what it computes. Pointwise
-// ops belong to no pass: they are computed where they are read, unless stored for a later pass.
+// A kernel falls into groups that share nothing. The dimensions that all of a group's reductions
+// and outputs have in parallel are its *outer* dimensions: chunks are tiles of those. Inside a tile
+// run the *passes*, each over the remaining ("inner") parallel dimensions of what it computes.
+// Pointwise ops belong to no pass: they are computed where they are read, unless stored for a later
+// pass.
 //
 // Two kinds of reduction:
 // - a *contraction* accumulates vectors that lie along one of its parallel dimensions;
@@ -25,7 +26,8 @@ struct ContractionGroup {
 };
 
 struct Pass {
-  /// Parallel dimensions that are not outer ones; the last is the vector dimension if that is inner.
+  /// Parallel dimensions that are not outer ones; the last is the vector dimension if that is
+  /// inner.
   Dims inner;
   std::vector<ContractionGroup> contractions;
   llvm::SmallVector<mlir::linalg::GenericOp> statistics;

@@ -1,8 +1,8 @@
 // fw-cpu-tile: kernels on tensors to loops over chunks, tiles and vectors.
 //
-// Takes `func.func private @k(ins..., outs...) -> (values of outs)` in `module @kernels`. Gives `@k`
-// over a range of chunks of its buffers, and `@k_chunks`, which says how many there are. What is in
-// a chunk depends on shapes alone, and no chunk reads what another writes.
+// Takes `func.func private @k(ins..., outs...) -> (values of outs)` in `module @kernels`. Gives
+// `@k` over a range of chunks of its buffers, and `@k_chunks`, which says how many there are. What
+// is in a chunk depends on shapes alone, and no chunk reads what another writes.
 //
 // Refuses, naming the kernel and the op's place in the model, what no rule schedules.
 #include "codegen/cpu/Nest.h"
@@ -61,8 +61,8 @@ func::FuncOp KernelWriter::declare(StringRef name, ArrayRef<Type> leading, TypeR
   SmallVector<Type> types(leading);
   for (unsigned argument = 0; argument < source.getNumArguments(); ++argument)
     types.push_back(bufferType(source, argument));
-  auto function = func::FuncOp::create(builder, source.getLoc(), name,
-                                       builder.getFunctionType(types, results));
+  auto function =
+      func::FuncOp::create(builder, source.getLoc(), name, builder.getFunctionType(types, results));
   function.setPrivate();
   for (NamedAttribute attribute : source->getDiscardableAttrs())
     function->setDiscardableAttr(attribute.getName(), attribute.getValue());
@@ -101,7 +101,8 @@ LogicalResult KernelWriter::bind(Evaluator &evaluator, Writer &writer, ValueRang
     // Vectors of booleans are vectors of bytes in memory; a memref of i1 would pack them.
     if (type.getElementType().isInteger(1))
       bytes = UnrealizedConversionCastOp::create(
-                  writer.builder, MemRefType::get(type.getShape(), writer.builder.getI8Type(), type.getLayout()),
+                  writer.builder,
+                  MemRefType::get(type.getShape(), writer.builder.getI8Type(), type.getLayout()),
                   buffer)
                   .getResult(0);
     evaluator.bind(tensor, bytes);
@@ -228,10 +229,9 @@ int64_t KernelWriter::workPerChunk(const Schedule &schedule) {
   for (const Group &group : schedule.groups) {
     int64_t blocks = 1;
     for (Dim dim : group.outer)
-      blocks *= llvm::divideCeil(size(dim), int(dim) == group.rowDim ? group.rows
-                                            : int(dim) == group.vectorDim
-                                                ? group.tileWidth
-                                                : 1);
+      blocks *= llvm::divideCeil(size(dim), int(dim) == group.rowDim      ? group.rows
+                                            : int(dim) == group.vectorDim ? group.tileWidth
+                                                                          : 1);
     chunks += blocks;
   }
   return work / std::max<int64_t>(chunks, 1);
@@ -258,8 +258,7 @@ struct CPUTile : impl::CPUTileBase<CPUTile> {
     });
     for (func::FuncOp kernel : kernels) {
       auto name = kernel.getName().str();
-      if (succeeded(Kernel::normalize(kernel)) &&
-          succeeded(KernelWriter(kernel, target).run()))
+      if (succeeded(Kernel::normalize(kernel)) && succeeded(KernelWriter(kernel, target).run()))
         continue;
       kernel->emitRemark() << "in kernel '" << name << "'";
       return signalPassFailure();

@@ -57,9 +57,7 @@ Value Writer::make(OperationState &state) {
 
 //===--- index arithmetic ------------------------------------------------------------------------
 
-Value Writer::index(int64_t value) {
-  return make<arith::ConstantOp>(builder.getIndexAttr(value));
-}
+Value Writer::index(int64_t value) { return make<arith::ConstantOp>(builder.getIndexAttr(value)); }
 
 Value Writer::add(Value a, int64_t b) { return b == 0 ? a : add(a, index(b)); }
 
@@ -118,8 +116,8 @@ SmallVector<Value> Writer::branch(Value condition, TypeRange types,
   if (auto constant = constantOf(condition))
     return *constant ? then() : otherwise();
   auto branch = scf::IfOp::create(builder, types, condition, /*withElseRegion=*/true);
-  for (auto [region, body] : {std::pair(&branch.getThenRegion(), then),
-                              std::pair(&branch.getElseRegion(), otherwise)}) {
+  for (auto [region, body] :
+       {std::pair(&branch.getThenRegion(), then), std::pair(&branch.getElseRegion(), otherwise)}) {
     OpBuilder::InsertionGuard guard(builder);
     if (!region->front().empty())
       region->front().getTerminator()->erase();

@@ -181,8 +181,8 @@ std::unique_ptr<Compiled> Compiled::scheduled(const std::string &text, const Siz
   auto shapes = *exact->getOps<func::FuncOp>().begin();
   state->prototypes = prototypesOf(shapes);
   state->outputs = shapes.getNumResults();
-  auto module = parseSourceString<ModuleOp>(substitute(text, sizes, options.dynamic),
-                                            state->context.get());
+  auto module =
+      parseSourceString<ModuleOp>(substitute(text, sizes, options.dynamic), state->context.get());
   auto unit = UnitAttr::get(state->context.get());
   for (auto function : module->getOps<func::FuncOp>()) {
     function->setAttr("fw.kernel", unit);
@@ -276,12 +276,7 @@ void Compiled::run(std::vector<Array> &arguments) {
   std::vector<Array> all = arguments;
   size_t first = arguments.size() - state->outputs;
   all.insert(all.end(), arguments.begin() + first, arguments.end());
-  std::vector<void *> data, packed;
-  for (Array &array : all)
-    data.push_back(array.bytes.data());
-  for (void *&pointer : data)
-    packed.push_back(&pointer);
-  llvm::cantFail(state->engine->invokePacked("k", packed));
+  call(*state->engine, "_mlir_ciface_k", {}, all, nullptr);
   for (unsigned i = 0; i < state->outputs; ++i)
     arguments[first + i] = all[arguments.size() + i];
 }

@@ -213,10 +213,26 @@ static KernelRow inDoubles(KernelRow row) {
 
 const std::vector<KernelRow> &kernelRows() {
   static const std::vector<KernelRow> rows = [] {
-    auto products = matrices({{5, 7, 3}, {32, 128, 30}, {33, 37, 17}, {1, 10, 64}, {0, 4, 3},
-                              {4, 0, 3}, {3, 4, 0}, {7, 100, 1}, {19, 1, 5}, {64, 33, 8}});
-    auto areas = planes({{5, 7}, {32, 128}, {33, 37}, {1, 10}, {0, 4}, {4, 0}, {7, 1000}, {3, 1},
-                         {16, 16}, {17, 1100}});
+    auto products = matrices({{5, 7, 3},
+                              {32, 128, 30},
+                              {33, 37, 17},
+                              {1, 10, 64},
+                              {0, 4, 3},
+                              {4, 0, 3},
+                              {3, 4, 0},
+                              {7, 100, 1},
+                              {19, 1, 5},
+                              {64, 33, 8}});
+    auto areas = planes({{5, 7},
+                         {32, 128},
+                         {33, 37},
+                         {1, 10},
+                         {0, 4},
+                         {4, 0},
+                         {7, 1000},
+                         {3, 1},
+                         {16, 16},
+                         {17, 1100}});
     std::vector<KernelRow> all = {
         {"matmul", matmul, products},
         {"matmul_bias_relu", matmulBiasRelu, products},

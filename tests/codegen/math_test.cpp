@@ -39,13 +39,16 @@ std::string kernelOf(const std::string &op, bool isDouble) {
   return "func.func private @k(%x: " + tensor + ", %out: " + tensor + ") -> " + tensor + R"( {
   %0 = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>],
                        iterator_types = ["parallel"]}
-      ins(%x : )" + tensor + ") outs(%out : " + tensor + R"() {
-    ^bb0(%a: )" + type + ", %o: " + type + "):\n      %r = math." + op + " %a : " + type +
+      ins(%x : )" +
+         tensor + ") outs(%out : " + tensor + R"() {
+    ^bb0(%a: )" +
+         type + ", %o: " + type + "):\n      %r = math." + op + " %a : " + type +
          "\n      linalg.yield %r : " + type + "\n  } -> " + tensor + "\n  return %0 : " + tensor +
          "\n}\n";
 }
 
-/// The distance in units of the last place of the result's type; what would be denormal may be zero.
+/// The distance in units of the last place of the result's type; what would be denormal may be
+/// zero.
 double ulps(double actual, long double expected, bool isDouble) {
   double smallest = isDouble ? 0x1p-1022 : 0x1p-126;
   double largest = isDouble ? 0x1.fffffffffffffp1023 : 0x1.fffffep127;
@@ -159,16 +162,20 @@ INSTANTIATE_TEST_SUITE_P(Math, MathTest, ::testing::ValuesIn(functions),
 /// pow over bases and exponents, whole and not, of either sign.
 void checkPower(bool isDouble, double bound) {
   std::string type = isDouble ? "f64" : "f32", tensor = "tensor<{N}x" + type + ">";
-  std::string text = "func.func private @k(%x: " + tensor + ", %y: " + tensor + ", %out: " + tensor +
-                     ") -> " + tensor + R"( {
+  std::string text = "func.func private @k(%x: " + tensor + ", %y: " + tensor +
+                     ", %out: " + tensor + ") -> " + tensor + R"( {
   %0 = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>,
                                         affine_map<(i) -> (i)>], iterator_types = ["parallel"]}
-      ins(%x, %y : )" + tensor + ", " + tensor + ") outs(%out : " + tensor + R"() {
-    ^bb0(%a: )" + type + ", %b: " + type + ", %o: " + type + "):\n      %r = math.powf %a, %b : " +
-                     type + "\n      linalg.yield %r : " + type + "\n  } -> " + tensor +
+      ins(%x, %y : )" +
+                     tensor + ", " + tensor + ") outs(%out : " + tensor + R"() {
+    ^bb0(%a: )" + type +
+                     ", %b: " + type + ", %o: " + type +
+                     "):\n      %r = math.powf %a, %b : " + type +
+                     "\n      linalg.yield %r : " + type + "\n  } -> " + tensor +
                      "\n  return %0 : " + tensor + "\n}\n";
-  const std::vector<double> special = {0.0, -0.0, 1,   -1,  2,    -2,   3,   -3,       0.5,      -0.5,
-                                       1.5, 1e10, -1e10, 1e-10, 0.9, 0.999, 7, INFINITY, -INFINITY, NAN};
+  const std::vector<double> special = {0.0, -0.0,  1,    -1,       2,         -2,    3,
+                                       -3,  0.5,   -0.5, 1.5,      1e10,      -1e10, 1e-10,
+                                       0.9, 0.999, 7,    INFINITY, -INFINITY, NAN};
   std::mt19937 random(3);
   std::normal_distribution<double> normal;
   std::vector<std::pair<double, double>> pairs;

@@ -77,8 +77,8 @@ quarter = (pi / 4) ** 2 * mpf("1.0001")
 # sin(r) = r + r^3 s(r^2), cos(r) = 1 - r^2 / 2 + r^4 c(r^2)
 p_sin = lambda z: (sin(sqrt(z)) - sqrt(z)) / sqrt(z) ** 3 if z > mpf(10) ** -12 else -mpf(1) / 6 + z / 120
 p_cos = lambda z: (cos(sqrt(z)) - 1 + z / 2) / z**2 if z > mpf(10) ** -12 else mpf(1) / 24 - z / 720
-# erf(x) = x e(x^2) below a border; 1 - exp(g(x) - x^2) above
-p_erf = lambda z: erf(sqrt(z)) / sqrt(z) if z > mpf(10) ** -20 else 2 / sqrt(pi) * (1 - z / 3)
+# erf(x) = x + x e(x^2) below a border; 1 - exp(g(x) - x^2) above
+p_erf = lambda z: erf(sqrt(z)) / sqrt(z) - 1 if z > mpf(10) ** -20 else 2 / sqrt(pi) * (1 - z / 3) - 1
 p_tail = lambda x: log(erfc(x)) + x**2
 
 TABLE = [
