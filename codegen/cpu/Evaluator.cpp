@@ -277,11 +277,14 @@ SmallVector<Value> Evaluator::evaluate(linalg::GenericOp op, ArrayRef<AffineExpr
       result = gather(extract.getTensor(), indices, point);
     } else if (&inner == sum) {
       result = multiplyAdd(inner, op.getRegionOutputArgs()[0], values, point);
-    } else if (inner.getNumResults() == 1 && inner.getNumRegions() == 0) {
+    } else if (inner.getNumResults() >= 1 && inner.getNumRegions() == 0) {
       // The product of a multiply-add is part of it.
       if (sum && inner.hasOneUse() && *inner.getUsers().begin() == sum)
         continue;
-      result = copy(inner, values, point);
+      SmallVector<Value> copied = copy(inner, values, point);
+      if (!copied.empty())
+        values.map(inner.getResults(), copied);
+      continue;
     } else {
       fail(&inner, "an op that has no vector form");
     }
@@ -312,33 +315,35 @@ Value Evaluator::multiplyAdd(Operation &sum, BlockArgument accumulator, const IR
 }
 
 /// The op on scalars, or on vectors if an operand is one.
-Value Evaluator::copy(Operation &op, const IRMapping &values, const Point &point) {
+SmallVector<Value> Evaluator::copy(Operation &op, const IRMapping &values, const Point &point) {
   SmallVector<Value> operands;
   bool isVector = false;
   for (Value operand : op.getOperands()) {
     Value value = values.lookupOrNull(operand);
     operands.push_back(value ? value : outside(operand));
     if (!operands.back())
-      return fail(&op, "an operand from outside the kernel");
+      return fail(&op, "an operand from outside the kernel"), SmallVector<Value>();
     isVector |= isa<VectorType>(operands.back().getType());
   }
   if (isVector && !OpTrait::hasElementwiseMappableTraits(&op))
-    return fail(&op, "an op that has no vector form");
+    return fail(&op, "an op that has no vector form"), SmallVector<Value>();
   if (isVector)
     for (Value &operand : operands)
       operand = spread(operand, point);
   OperationState state(op.getLoc(), op.getName());
   state.addOperands(operands);
-  Type type = op.getResult(0).getType();
-  state.addTypes(isVector ? Type(vectorOf(point.lanes, type)) : type);
+  for (Type type : op.getResultTypes())
+    state.addTypes(isVector ? Type(vectorOf(point.lanes, type)) : type);
   state.attributes = op.getAttrDictionary().getValue();
+  if (op.getNumResults() > 1)
+    return llvm::to_vector_of<Value>(writer.builder.create(state)->getResults());
   Value result = writer.make(state);
   if (isa<arith::AddIOp>(op) && isVector)
     for (auto [a, b] : {std::pair(0, 1), std::pair(1, 0)})
       if (Value from = countsFrom.lookup(operands[a]))
         if (auto uniform = operands[b].getDefiningOp<vector::BroadcastOp>())
           countsFrom[result] = writer.add(from, uniform.getSource());
-  return result;
+  return {result};
 }
 
 Value Evaluator::loopIndex(AffineExpr loop, const Point &point) {

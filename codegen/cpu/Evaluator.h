@@ -106,7 +106,7 @@ private:
   llvm::SmallVector<mlir::Value> evaluate(mlir::linalg::GenericOp op,
                                           llvm::ArrayRef<mlir::AffineExpr> loops,
                                           const Point &point, mlir::ValueRange accumulators);
-  mlir::Value copy(mlir::Operation &op, const mlir::IRMapping &values, const Point &point);
+  llvm::SmallVector<mlir::Value> copy(mlir::Operation &op, const mlir::IRMapping &values, const Point &point);
   mlir::Value multiplyAdd(mlir::Operation &sum, mlir::BlockArgument accumulator,
                           const mlir::IRMapping &values, const Point &point);
   mlir::Value loopIndex(mlir::AffineExpr loop, const Point &point);
