@@ -5,6 +5,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 
@@ -151,6 +152,8 @@ Value Evaluator::read(Value tensor, AffineMap access, const Point &point) {
     return outside(tensor);
   if (auto found = stored.find(tensor); found != stored.end())
     return readStored(found->second, tensor, access, point);
+  if (SplatElementsAttr splat; matchPattern(tensor, m_Constant(&splat)))
+    return writer.make<arith::ConstantOp>(splat.getSplatValue<TypedAttr>());
   if (Value buffer = bound.lookupOrNull(tensor))
     return readStored({Storage::Buffer, buffer, {}, {}, 1}, tensor, access, point);
 
@@ -457,6 +460,10 @@ LogicalResult Evaluator::bindBody(func::FuncOp function) {
       auto type = MemRefType::get(cast.getType().getShape(),
                                   ::cast<MemRefType>(source.getType()).getElementType());
       bound.map(cast.getResult(), memref::CastOp::create(builder, type, source).getResult());
+    } else if (matchPattern(&op, m_Constant()) && isa<TensorType>(op.getResult(0).getType())) {
+      // Elements that are all the same are written where they are read.
+      if (!isa<SplatElementsAttr>(::cast<arith::ConstantOp>(op).getValue()))
+        return op.emitError() << "no CPU schedule: a table of constants inside a kernel";
     } else if (isa<arith::ArithDialect, affine::AffineDialect>(op.getDialect())) {
       // What depends on a tensor's element is not here: linalg ops compute that.
       builder.clone(op, bound);
