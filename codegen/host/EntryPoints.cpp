@@ -95,6 +95,8 @@ void EntryWriter::writeArenaSize(const ConcreteEntry &concrete, func::FuncOp siz
   for (unsigned i = 0; i < size.getNumArguments(); ++i)
     sizes.push_back(sizeOf(size.getArgAttrOfType<IntegerAttr>(i, "fw.symbol").getInt(),
                            function.getArgument(0)));
+  // Their numbers have done their duty; LLVM knows no such attribute.
+  size.removeArgAttrsAttr();
   Value bytes = func::CallOp::create(builder, location, size, sizes).getResult(0);
   LLVM::ReturnOp::create(builder, location,
                          Value(arith::IndexCastOp::create(builder, location, i64, bytes)));

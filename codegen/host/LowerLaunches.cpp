@@ -184,10 +184,10 @@ private:
 
 /// Moves everything in the nested module out, under names that no host function has.
 void Lowering::hoistKernels(ModuleOp nested) {
-  SymbolTable symbols(nested);
+  // Kernels do not call each other, and launches are found by the old names.
   for (auto function : llvm::to_vector(nested.getOps<func::FuncOp>())) {
     std::string name = function.getName().str();
-    (void)symbols.rename(function, ("kernel." + function.getName()).str());
+    function.setName(("kernel." + function.getName()).str());
     makeInternal(function);
     kernels[name] = function;
   }
