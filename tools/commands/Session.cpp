@@ -21,6 +21,7 @@ static DialectRegistry allDialects() {
 Session::Session(const std::string &model)
     : context(allDialects()), model(model), printer(context, model, llvm::errs()) {
   context.loadAllAvailableDialects();
+  context.printOpOnDiagnostic(false); // The user's layers, not our ops.
 }
 
 int Session::status(LogicalResult result) {
