@@ -3,8 +3,6 @@
 
 #include "ir/Dialect.h"
 
-#include "llvm/ADT/BitVector.h"
-
 namespace formwork {
 
 /// Clones the ops of `body` at `builder`, with `arguments` for its arguments; gives what it yields.
