@@ -10,7 +10,7 @@ include "ir/Structural.td"
 
 //===--- Linear.cpp ------------------------------------------------------------------------------
 
-def Fw_DotGeneralOp : Fw_StructuralOp<"dot_general", [SameOperandsElementType]> {
+def Fw_DotGeneralOp : Fw_StructuralOp<"dot_general", [SameOperandsElementType, Fw_Stacks]> {
   let summary = "Sums products over the contracted dimensions: matmul, einsum of two operands";
   let description = [{
     The result's dimensions are the batch dimensions in the order given, then what remains of a,

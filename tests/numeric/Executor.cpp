@@ -5,6 +5,7 @@
 
 #include "mlir/ExecutionEngine/CRunnerUtils.h"
 #include "mlir/ExecutionEngine/ExecutionEngine.h"
+#include "mlir/IR/Verifier.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "llvm/Support/TargetSelect.h"
@@ -144,6 +145,8 @@ private:
 
 class ReferenceExecutor : public Executor {
 public:
+  explicit ReferenceExecutor(std::optional<Fault> fault) : fault(std::move(fault)) {}
+
   StringRef name() const override { return "reference"; }
   bool compilesGeneral() const override { return true; }
 
@@ -153,7 +156,7 @@ public:
     // Variables are arguments by now.
     for (auto variable : llvm::make_early_inc_range(module.getOps<VariableOp>()))
       variable.erase();
-    if (failed(reference.run(module)))
+    if ((fault && failed(plantFault(module))) || failed(reference.run(module)))
       return nullptr;
     ExecutionEngineOptions options;
     // Loops over a few hundred elements: compiling takes longer than running.
@@ -161,6 +164,19 @@ public:
     return std::make_unique<ReferenceProgram>(
         llvm::cantFail(ExecutionEngine::create(module, options)));
   }
+
+private:
+  /// The reference pipeline decomposes too; what is decomposed already it leaves as it is.
+  LogicalResult plantFault(ModuleOp module) {
+    PassManager decompose(module.getContext());
+    decompose.addNestedPass<func::FuncOp>(createDecompose());
+    if (fault->stage == Fault::Decomposed && failed(decompose.run(module)))
+      return failure();
+    fault->plant(module);
+    return verify(module);
+  }
+
+  std::optional<Fault> fault;
 };
 } // namespace
 
@@ -170,7 +186,9 @@ std::unique_ptr<Program> Executor::compile(ModuleOp module) {
   return failed(pipeline.run(module)) ? nullptr : compilePure(module);
 }
 
-std::unique_ptr<Executor> makeReferenceExecutor() { return std::make_unique<ReferenceExecutor>(); }
+std::unique_ptr<Executor> makeReferenceExecutor(std::optional<Fault> fault) {
+  return std::make_unique<ReferenceExecutor>(std::move(fault));
+}
 
 std::vector<std::unique_ptr<Executor>> makeExecutors() {
   std::vector<std::unique_ptr<Executor>> executors;

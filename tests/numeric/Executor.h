@@ -7,7 +7,9 @@
 
 #include "mlir/IR/BuiltinOps.h"
 
+#include <functional>
 #include <memory>
+#include <optional>
 
 namespace formwork::test {
 
@@ -38,9 +40,16 @@ public:
   virtual std::unique_ptr<Program> compilePure(mlir::ModuleOp module) = 0;
 };
 
+/// A change to what a stage of the pipeline has produced, by a test that asks whether it is
+/// noticed.
+struct Fault {
+  enum Stage { Differentiated, Decomposed } stage;
+  std::function<void(mlir::ModuleOp)> plant;
+};
+
 /// The unoptimized pipeline: linalg to scalar loops. Its memory comes poisoned, so that reading an
 /// element before writing it gives NaN.
-std::unique_ptr<Executor> makeReferenceExecutor();
+std::unique_ptr<Executor> makeReferenceExecutor(std::optional<Fault> fault = std::nullopt);
 
 /// One for each pipeline there is.
 std::vector<std::unique_ptr<Executor>> makeExecutors();
