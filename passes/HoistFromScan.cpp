@@ -268,7 +268,7 @@ bool Waiting::canWait(Operation *op) const {
   return llvm::all_of(op->getUses(), [&](OpOperand &use) {
     Operation *user = use.getOwner();
     if (user->hasTrait<OpTrait::IsTerminator>())
-      return use.getOperandNumber() >= scan.getInitials().size();
+      return use.getOperandNumber() >= ScanOp(scan).getInitials().size();
     return additions.contains(user) || able.contains(user);
   });
 }
