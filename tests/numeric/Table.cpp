@@ -67,6 +67,13 @@ Row &Table::row(std::string name, std::vector<Shapes> shapes) {
   return all.back();
 }
 
+std::string list(const std::vector<int64_t> &values) {
+  std::string text = "[";
+  for (size_t i = 0; i < values.size(); ++i)
+    text += (i ? ", " : "") + std::to_string(values[i]);
+  return text + "]";
+}
+
 std::vector<Shapes> unaryShapes() {
   return {{{3, 4}}, {{2, 3, 5}}, {{7}},       {{1, 5}},   {{}},
           {{1}},    {{0}},       {{2, 0, 3}}, {{13, 11}}, {{5, 1, 2}}};
@@ -90,6 +97,12 @@ const Table &table() {
     Table table;
     addElementwiseRows(table);
     addLinearRows(table);
+    addConvolutionRows(table);
+    addPoolingRows(table);
+    addSlicingRows(table);
+    addIndexingRows(table);
+    addNormalizationRows(table);
+    addRandomRows(table);
     addShapeRows(table);
     addReductionRows(table);
     addLossRows(table);

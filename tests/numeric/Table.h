@@ -87,9 +87,18 @@ std::vector<Shapes> unaryShapes();
 std::vector<Shapes> binaryShapes();
 std::vector<Shapes> ternaryShapes();
 
+/// An attribute: [2, 0, 1].
+std::string list(const std::vector<int64_t> &values);
+
 // The families, one file each.
 void addElementwiseRows(Table &table);
 void addLinearRows(Table &table);
+void addConvolutionRows(Table &table);
+void addPoolingRows(Table &table);
+void addSlicingRows(Table &table);
+void addIndexingRows(Table &table);
+void addNormalizationRows(Table &table);
+void addRandomRows(Table &table);
 void addShapeRows(Table &table);
 void addReductionRows(Table &table);
 void addLossRows(Table &table);

@@ -41,6 +41,27 @@ void addLossRows(Table &table) {
         return reduce(terms, {terms.rank() - 1}, false, 0,
                       [](double a, double b) { return a + b; });
       });
+
+  std::vector<Shapes> examples;
+  for (const Shape &shape :
+       std::vector<Shape>{{3}, {1}, {}, {0}, {2, 3}, {7}, {1, 1}, {13}, {2, 0}, {5, 1, 2}}) {
+    Shape logits = shape;
+    logits.push_back(4 + shape.size());
+    examples.push_back({logits, shape});
+  }
+  table.row("sparse_softmax_cross_entropy", examples)
+      .operand(0, {})
+      .operand(1, {"i32", 0, 3})
+      .body("%y = fw.sparse_softmax_cross_entropy %0, %1 : ($0, $1) -> $y")
+      .reference([](const Arrays &x) {
+        Array y(x[1].shape), all = logSoftmax(x[0]);
+        forEachIndex(y.shape, [&](const Index &index) {
+          Index at = index;
+          at.push_back(x[1].at(index));
+          y.at(index) = -all.at(at);
+        });
+        return y;
+      });
 }
 
 } // namespace formwork::test

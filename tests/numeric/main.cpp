@@ -1,6 +1,7 @@
 // Turns each row of the table into tests, on each executor, and demands that each op has a row.
 #include "ir/Dialect.h"
 #include "tests/numeric/Checks.h"
+#include "tests/numeric/Philox.h"
 
 #include "mlir/IR/MLIRContext.h"
 
@@ -87,6 +88,17 @@ TEST(Table, has_a_row_with_a_gradient_for_every_op_that_is_differentiable) {
 TEST(Table, has_at_least_ten_shapes_in_each_row) {
   for (const Row &row : table().rows())
     EXPECT_GE(std::set<Shapes>(row.shapes.begin(), row.shapes.end()).size(), 10u) << row.name;
+}
+
+// The vectors that come with Random123, in kat_vectors.
+TEST(Philox, gives_the_known_answers) {
+  using Words = std::array<uint32_t, 4>;
+  EXPECT_EQ(philox({0, 0, 0, 0}, {0, 0}), (Words{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
+  constexpr uint32_t ones = 0xffffffff;
+  EXPECT_EQ(philox({ones, ones, ones, ones}, {ones, ones}),
+            (Words{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
+  EXPECT_EQ(philox({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}),
+            (Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
 
 } // namespace

@@ -62,10 +62,67 @@ static Array max(const Array &x, const std::vector<int64_t> &axes, bool keepdims
   return reduce(x, axes, keepdims, -INFINITY, [](double a, double b) { return std::max(a, b); });
 }
 
+static Array min(const Array &x, const std::vector<int64_t> &axes, bool keepdims) {
+  return reduce(x, axes, keepdims, INFINITY, [](double a, double b) { return std::min(a, b); });
+}
+
+/// Of booleans, over the first axis.
+static void addPredicate(Table &table, const std::string &op, double initial,
+                         double (*combine)(double, double)) {
+  table
+      .row(op, {{{3, 4}},
+                {{2, 3, 5}},
+                {{7}},
+                {{1, 5}},
+                {{5, 1}},
+                {{1}},
+                {{0}},
+                {{0, 3}},
+                {{13, 11}},
+                {{3, 0}}})
+      .operand(0, {"i1", 0, 1})
+      .body("%y = fw." + op + " %0 axes = [0] : ($0) -> $y")
+      .reference([=](const Arrays &x) { return reduce(x[0], {0}, false, initial, combine); })
+      .noGradient();
+}
+
+/// Over the first axis.
+static void addArgmax(Table &table, const std::string &name, Operand kind) {
+  table
+      .row(name, {{{3, 4}},
+                  {{2, 3, 5}},
+                  {{7}},
+                  {{1, 5}},
+                  {{5, 1}},
+                  {{1}},
+                  {{3, 0}},
+                  {{11, 2}},
+                  {{13, 11}},
+                  {{4, 1, 2}}})
+      .operand(0, kind)
+      .body("%y = fw.argmax %0 axis 0 : ($0) -> $y")
+      .reference([](const Arrays &x) {
+        Array best = max(x[0], {0}, true);
+        Array y(Shape(x[0].shape.begin() + 1, x[0].shape.end()), "i64", -1);
+        forEachIndex(x[0].shape, [&](const Index &index) {
+          double &first = y.at(Index(index.begin() + 1, index.end()));
+          if (first < 0 && x[0].at(index) == best.at(index))
+            first = index[0];
+        });
+        return y;
+      })
+      .noGradient();
+}
+
 void addReductionRows(Table &table) {
   addReduction(table, "reduce_sum", sum, true);
   addReduction(table, "reduce_mean", mean, true);
-  addReduction(table, "reduce_max", max, false);
+  addReduction(table, "reduce_max", max, true);
+  addReduction(table, "reduce_min", min, true);
+  addPredicate(table, "reduce_any", 0, [](double a, double b) { return std::max(a, b); });
+  addPredicate(table, "reduce_all", 1, [](double a, double b) { return std::min(a, b); });
+  addArgmax(table, "argmax", {"f64", -2, 2});
+  addArgmax(table, "argmax/ties", {"i32", 0, 2});
 }
 
 } // namespace formwork::test

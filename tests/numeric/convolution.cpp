@@ -1,0 +1,111 @@
+// Rows of Convolution.cpp.
+#include "tests/numeric/Table.h"
+
+namespace formwork::test {
+
+namespace {
+/// The attributes of a convolution, and where its window reads.
+struct Mode {
+  std::string name;
+  Shape strides, padding, dilations;
+  int64_t groups;
+
+  std::string attributes() const {
+    return " strides " + list(strides) + " padding " + list(padding) + " dilations " +
+           list(dilations) + " groups " + std::to_string(groups);
+  }
+  int64_t positions(int64_t length, int64_t window, int64_t i) const {
+    int64_t span = (window - 1) * dilations[i] + 1;
+    return (length + padding[2 * i] + padding[2 * i + 1] - span) / strides[i] + 1;
+  }
+  Shape resultShape(const Shape &x, const Shape &kernel) const {
+    return {x[0], positions(x[1], kernel[0], 0), positions(x[2], kernel[1], 1), kernel[3]};
+  }
+  /// Calls `visit` with the indices into x, kernel and y of each product that y sums, but for those
+  /// in the padding.
+  void forEachProduct(const Shape &x, const Shape &kernel,
+                      const std::function<void(Index, Index, Index)> &visit) const {
+    Shape y = resultShape(x, kernel);
+    int64_t filters = kernel[3] / groups;
+    forEachIndex({y[0], y[1], y[2], y[3], kernel[0], kernel[1], kernel[2]}, [&](const Index &i) {
+      int64_t row = i[1] * strides[0] + i[4] * dilations[0] - padding[0];
+      int64_t column = i[2] * strides[1] + i[5] * dilations[1] - padding[2];
+      if (row < 0 || row >= x[1] || column < 0 || column >= x[2])
+        return;
+      int64_t channel = i[3] / filters * kernel[2] + i[6];
+      visit({i[0], row, column, channel}, {i[4], i[5], i[6], i[3]}, {i[0], i[1], i[2], i[3]});
+    });
+  }
+};
+} // namespace
+
+/// x and kernel, for a number of groups.
+static std::vector<Shapes> imageShapes(int64_t groups) {
+  std::vector<Shapes> all = {{{2, 5, 5, 2}, {3, 3, 2, 4}}, {{1, 4, 5, 1}, {3, 2, 1, 1}},
+                             {{1, 3, 3, 1}, {3, 3, 1, 1}}, {{0, 4, 4, 2}, {3, 3, 2, 2}},
+                             {{2, 6, 5, 3}, {3, 2, 3, 2}}, {{1, 7, 5, 1}, {3, 3, 1, 3}},
+                             {{3, 5, 6, 1}, {3, 3, 1, 2}}, {{1, 9, 5, 2}, {3, 3, 2, 1}},
+                             {{2, 5, 9, 1}, {3, 4, 1, 2}}, {{1, 6, 6, 2}, {3, 3, 2, 0}}};
+  for (Shapes &shapes : all) {
+    shapes[0][3] *= groups;
+    shapes[1][3] *= groups;
+  }
+  return all;
+}
+
+static std::vector<Mode> modes() {
+  return {{"valid", {1, 1}, {0, 0, 0, 0}, {1, 1}, 1},
+          {"same", {1, 1}, {1, 1, 0, 1}, {1, 1}, 1},
+          {"strided", {2, 3}, {1, 0, 0, 1}, {1, 1}, 1},
+          {"dilated", {1, 1}, {1, 2, 2, 2}, {2, 2}, 1},
+          {"grouped", {2, 1}, {1, 1, 1, 0}, {1, 1}, 2}};
+}
+
+static Array convolve(const Mode &mode, const Array &x, const Array &kernel) {
+  Array y(mode.resultShape(x.shape, kernel.shape));
+  mode.forEachProduct(x.shape, kernel.shape,
+                      [&](Index i, Index k, Index o) { y.at(o) += x.at(i) * kernel.at(k); });
+  return y;
+}
+
+/// The gradients as ops of their own, with everything at once.
+static void addGradients(Table &table) {
+  Mode mode{"all", {2, 1}, {1, 0, 2, 1}, {1, 2}, 2};
+  std::vector<Shapes> input, kernel;
+  for (const Shapes &shapes : imageShapes(2)) {
+    Shape y = mode.resultShape(shapes[0], shapes[1]);
+    input.push_back({y, shapes[1], shapes[0]});
+    kernel.push_back({shapes[0], y, shapes[1]});
+  }
+  table.row("conv2d_input_grad", input)
+      .body("%y = fw.conv2d_input_grad %0, %1, %2" + mode.attributes() + " : ($0, $1, $2) -> $y")
+      .reference([mode](const Arrays &x) {
+        Array dx(x[2].shape);
+        mode.forEachProduct(x[2].shape, x[1].shape, [&](Index i, Index k, Index o) {
+          dx.at(i) += x[0].at(o) * x[1].at(k);
+        });
+        return dx;
+      })
+      .generalIn({0, 2});
+  table.row("conv2d_kernel_grad", kernel)
+      .body("%y = fw.conv2d_kernel_grad %0, %1, %2" + mode.attributes() + " : ($0, $1, $2) -> $y")
+      .reference([mode](const Arrays &x) {
+        Array dk(x[2].shape);
+        mode.forEachProduct(x[0].shape, x[2].shape, [&](Index i, Index k, Index o) {
+          dk.at(k) += x[0].at(i) * x[1].at(o);
+        });
+        return dk;
+      })
+      .generalIn({0, 1});
+}
+
+void addConvolutionRows(Table &table) {
+  for (const Mode &mode : modes())
+    table.row("conv2d/" + mode.name, imageShapes(mode.groups))
+        .body("%y = fw.conv2d %0, %1" + mode.attributes() + " : ($0, $1) -> $y")
+        .reference([mode](const Arrays &x) { return convolve(mode, x[0], x[1]); })
+        .generalIn({0});
+  addGradients(table);
+}
+
+} // namespace formwork::test
