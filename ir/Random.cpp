@@ -124,8 +124,10 @@ static Value firstElements(ImplicitLocOpBuilder &builder, Value groups, OpFoldRe
                            RankedTensorType type, const Sizes &sizes) {
   SmallVector<ReassociationIndices> all = {{0, 1, 2}};
   Value flat = tensor::CollapseShapeOp::create(builder, groups, all);
-  Value used = tensor::ExtractSliceOp::create(builder, flat, Sizes{builder.getIndexAttr(0)},
-                                              Sizes{count}, Sizes{builder.getIndexAttr(1)});
+  Value used = flat;
+  if (cast<RankedTensorType>(flat.getType()).getDimSize(0) != getConstantIntValue(count))
+    used = tensor::ExtractSliceOp::create(builder, flat, Sizes{builder.getIndexAttr(0)},
+                                          Sizes{count}, Sizes{builder.getIndexAttr(1)});
   if (type.getRank() == 1)
     return conform(builder, used, type);
   if (type.getRank() == 0)

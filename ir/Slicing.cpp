@@ -8,11 +8,20 @@ using namespace mlir;
 
 namespace formwork {
 
+/// Known to be so. Upstream's slices may not begin at the end of what they slice, so a slice of
+/// nothing must not be written.
+static bool isEmpty(Type type) {
+  return llvm::is_contained(cast<RankedTensorType>(type).getShape(), 0);
+}
+
 Value embed(ImplicitLocOpBuilder &builder, Value x, Value into, ArrayRef<int64_t> low,
             ArrayRef<int64_t> strides) {
-  return tensor::InsertSliceOp::create(
-      builder, x, into, getAsIndexOpFoldResult(builder.getContext(), low), sizesOf(builder, x),
-      getAsIndexOpFoldResult(builder.getContext(), strides));
+  if (isEmpty(x.getType()))
+    return into;
+  MLIRContext *context = builder.getContext();
+  return tensor::InsertSliceOp::create(builder, x, into, getAsIndexOpFoldResult(context, low),
+                                       sizesOf(builder, x),
+                                       getAsIndexOpFoldResult(context, strides));
 }
 
 static LogicalResult verifyRanks(std::optional<Location> location, RankedTensorType x,
@@ -174,6 +183,8 @@ MaybeValues SliceOp::decompose(ImplicitLocOpBuilder &builder) {
   for (auto [i, size] : llvm::enumerate(getType().getShape()))
     sizes.push_back(ShapedType::isDynamic(size) ? openSize(*this, builder, i)
                                                 : OpFoldResult(builder.getIndexAttr(size)));
+  if (isEmpty(getType()))
+    return SmallVector<Value>{emptyOf(builder, getType(), sizes)};
   return SmallVector<Value>{tensor::ExtractSliceOp::create(
       builder, getType(), getX(), getAsIndexOpFoldResult(getContext(), getStart()), sizes,
       getAsIndexOpFoldResult(getContext(), getStrides()))};
@@ -194,8 +205,6 @@ MaybeValues SliceOp::gradient(ImplicitLocOpBuilder &builder, ValueRange cotangen
 
 LogicalResult ConcatOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
                                          Adaptor adaptor, SmallVectorImpl<Type> &types) {
-  if (adaptor.getParts().empty())
-    return emitOptionalError(location, "needs a part");
   auto first = cast<RankedTensorType>(adaptor.getParts().front().getType());
   int64_t axis = adaptor.getAxis();
   if (axis < 0 || axis >= first.getRank())
@@ -241,6 +250,8 @@ MaybeValues ConcatOp::decompose(ImplicitLocOpBuilder &builder) {
   Value whole = emptyOf(builder, getType(), wholeSizes(builder, getParts(), axis));
   Sizes offsets(rank, builder.getIndexAttr(0)), strides(rank, builder.getIndexAttr(1));
   for (Value part : getParts()) {
+    if (isEmpty(part.getType()))
+      continue;
     Sizes sizes = sizesOf(builder, part);
     whole = tensor::InsertSliceOp::create(builder, part, whole, offsets, sizes, strides);
     offsets[axis] = added(builder, offsets[axis], sizes[axis]);
@@ -281,8 +292,12 @@ MaybeValues SplitLikeOp::decompose(ImplicitLocOpBuilder &builder) {
   SmallVector<Value> parts;
   for (Value like : getLikes()) {
     Sizes sizes = sizesOf(builder, like);
-    parts.push_back(tensor::ExtractSliceOp::create(builder, cast<RankedTensorType>(like.getType()),
-                                                   getX(), offsets, sizes, strides));
+    auto type = cast<RankedTensorType>(like.getType());
+    if (isEmpty(type)) {
+      parts.push_back(emptyOf(builder, type, sizes));
+      continue;
+    }
+    parts.push_back(tensor::ExtractSliceOp::create(builder, type, getX(), offsets, sizes, strides));
     offsets[axis] = added(builder, offsets[axis], sizes[axis]);
   }
   return parts;
