@@ -17,18 +17,21 @@ struct Shape {
 /// What a contraction's k-loop costs, in units of one vector multiply-add issued.
 ///
 /// Two multiply-adds and two loads issue per cycle, a multiply-add takes four cycles, a broadcast
-/// of an element costs a load, and all accumulators live in registers.
+/// of an element costs a load, a vector comes from the second-level cache at a quarter of that
+/// speed, and all accumulators live in registers. Each kind of remainder is code of its own, so it
+/// counts a little.
 class TileModel {
 public:
-  TileModel(int64_t registers, int64_t rows, int64_t vectors)
-      : registers(registers), totalRows(rows), totalVectors(vectors) {}
+  /// Rows of unknown number are many, and tiles have a power of two of them.
+  TileModel(int64_t registers, int64_t rows, bool rowsKnown, int64_t vectors)
+      : registers(registers), totalRows(rows), rowsKnown(rowsKnown), totalVectors(vectors) {}
 
   Shape best() const {
-    Shape best = {1, 1};
+    Shape best = {rowsKnown ? 1 : 4, 1};
     double lowest = cost(best);
     for (int64_t rows = 1; rows <= std::min<int64_t>(totalRows, 16); ++rows)
       for (int64_t vectors = 1; vectors <= std::min<int64_t>(totalVectors, 8); ++vectors) {
-        if (rows * vectors + vectors + 1 > registers)
+        if (rows * vectors + vectors + 1 > registers || !(rowsKnown || rows == 4 || rows == 8))
           continue;
         double candidate = cost({rows, vectors});
         if (candidate < lowest * 0.98)
@@ -42,16 +45,19 @@ private:
     if (rows == 0 || vectors == 0)
       return 0;
     double compute = std::max<double>(rows * vectors, 8);
-    return std::max<double>(compute, rows + vectors) + 1;
+    return std::max<double>(compute, rows + 4 * vectors) + 1;
   }
   double cost(Shape tile) const {
     int64_t fullRows = totalRows / tile.rows, restRows = totalRows % tile.rows;
     int64_t full = totalVectors / tile.vectors, rest = totalVectors % tile.vectors;
-    return fullRows * (full * step(tile.rows, tile.vectors) + step(tile.rows, rest)) +
-           full * step(restRows, tile.vectors) + step(restRows, rest);
+    double variants = 1 + (restRows ? 0.02 : 0) + (rest ? 0.02 : 0);
+    return variants * (fullRows * (full * step(tile.rows, tile.vectors) + step(tile.rows, rest)) +
+                       full * step(restRows, tile.vectors) + step(restRows, rest));
   }
 
-  int64_t registers, totalRows, totalVectors;
+  int64_t registers, totalRows;
+  bool rowsKnown;
+  int64_t totalVectors;
 };
 } // namespace
 
@@ -171,14 +177,12 @@ void chooseBlock(const Kernel &kernel, const CPUTarget &target, Group &group) {
   int64_t accumulators = 0;
   for (linalg::GenericOp op : heaviest->contractions.front().ops)
     accumulators += op->getNumResults();
-  // Rows of unknown number are many; the model then settles for whole blocks.
-  int64_t rows = group.rowDim == noDim ? 1 : sizeOr(kernel, group.rowDim, 840);
+  bool rowsKnown = group.rowDim == noDim || kernel.isStatic(group.rowDim);
+  int64_t rows = group.rowDim == noDim ? 1 : sizeOr(kernel, group.rowDim, 1024);
   int64_t registers = std::max<int64_t>((target.vectorRegisters - 4) / accumulators, 4);
   if (accumulators == 1)
     registers = target.vectorRegisters;
-  Shape block = TileModel(registers, rows, vectorsOf(vectorDim)).best();
-  if (group.rowDim != noDim && !kernel.isStatic(group.rowDim))
-    block.rows = block.rows >= 8 ? 8 : block.rows >= 4 ? 4 : block.rows;
+  Shape block = TileModel(registers, rows, rowsKnown, vectorsOf(vectorDim)).best();
   group.rows = block.rows;
   group.vectors = block.vectors;
   group.tileWidth = group.vectorDim == noDim ? 0 : block.vectors * group.lanes;

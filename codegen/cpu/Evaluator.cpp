@@ -82,12 +82,17 @@ Value Evaluator::load(Value buffer, Type element, AffineMap access, ArrayRef<Val
     return fromMemory(writer.make<memref::LoadOp>(buffer, indices), element);
   if (step == Step::Strided)
     return fromMemory(loadLanes(buffer, access, point), element);
+  return loadVector(buffer, element, indices, point.mask, point);
+}
+
+/// Adjacent elements; zeros where the mask is off.
+Value Evaluator::loadVector(Value buffer, Type element, ArrayRef<Value> indices, Value mask,
+                            const Point &point) {
   VectorType type = vectorOf(point.lanes, memoryType(element));
-  if (!point.mask)
+  if (!mask)
     return fromMemory(writer.make<vector::LoadOp>(type, buffer, indices), element);
   Value zero = writer.make<arith::ConstantOp>(type, writer.builder.getZeroAttr(type));
-  return fromMemory(writer.make<vector::MaskedLoadOp>(type, buffer, indices, point.mask, zero),
-                    element);
+  return fromMemory(writer.make<vector::MaskedLoadOp>(type, buffer, indices, mask, zero), element);
 }
 
 /// Elements that are not adjacent, one by one.
@@ -213,10 +218,74 @@ Value Evaluator::readView(Operation *view, AffineMap access, const Point &point)
       }
       indices.append(split.rbegin(), split.rend());
     }
+  } else if (auto pad = dyn_cast<tensor::PadOp>(view)) {
+    return readPadded(pad, access, point);
   } else {
     return fail(view, "a view of a value that is computed in the same kernel");
   }
   return read(view->getOperand(0), AffineMap::get(access.getNumDims(), 0, indices, context), point);
+}
+
+/// Inside its source, or the padding's value. Nothing outside is read: scalar indices are kept
+/// inside, lanes are masked.
+Value Evaluator::readPadded(tensor::PadOp pad, AffineMap access, const Point &point) {
+  Value buffer = outside(pad.getSource()), value = pad.getConstantPaddingValue();
+  if (!isa<MemRefType>(buffer.getType()) || !value)
+    return fail(pad, "padding of a value that is computed in the same kernel");
+  Type element = pad.getSourceType().getElementType();
+  bool isVector = point.vectorDim != noDim && point.lanes > 1;
+  SmallVector<Value> indices;
+  Value inside, lanesInside;
+  auto both = [&](Value a, Value b) { return a ? writer.make<arith::AndIOp>(a, b) : b; };
+  for (auto [axis, at] : llvm::enumerate(access.getResults())) {
+    auto size = [&] { return writer.make<memref::DimOp>(buffer, writer.index(axis)); };
+    OpFoldResult low = pad.getMixedLowPad()[axis], high = pad.getMixedHighPad()[axis];
+    Value index = writer.expression(at, point.at);
+    bool padded = !isConstantIntValue(low, 0) || !isConstantIntValue(high, 0);
+    if (!padded) {
+      indices.push_back(index);
+      continue;
+    }
+    Value before =
+        isa<Value>(low) ? outside(cast<Value>(low)) : writer.index(*getConstantIntValue(low));
+    index = writer.make<arith::SubIOp>(index, before);
+    bool varies = isVector && at.isFunctionOfDim(point.vectorDim);
+    if (!varies) {
+      // As unsigned numbers, negative ones are too large, too.
+      Value here = writer.make<arith::CmpIOp>(arith::CmpIPredicate::ult, index, size());
+      inside = both(inside, here);
+      indices.push_back(writer.make<arith::SelectOp>(here, index, writer.index(0)));
+      continue;
+    }
+    if (stepOf(access, point.vectorDim) != Step::Unit)
+      return fail(pad, "padding across the vectors");
+    Type type = vectorOf(point.lanes, writer.builder.getIndexType());
+    Value lanes =
+        writer.make<arith::AddIOp>(spread(index, point), writer.make<vector::StepOp>(type));
+    lanesInside = both(lanesInside, writer.make<arith::CmpIOp>(arith::CmpIPredicate::ult, lanes,
+                                                               spread(size(), point)));
+    indices.push_back(index);
+  }
+  Value mask = point.mask;
+  if (lanesInside)
+    mask = mask ? writer.make<arith::AndIOp>(mask, lanesInside) : lanesInside;
+  // With an empty source there is no index inside: its lanes are all masked, its elements not read.
+  Value read = isVector && stepOf(access, point.vectorDim) == Step::Unit
+                   ? loadVector(buffer, element, indices, mask, point)
+                   : load(buffer, element, access, indices, point);
+  if (inside)
+    lanesInside = isVector && lanesInside ? both(lanesInside, spread(inside, point)) : inside;
+  if (!lanesInside)
+    return read;
+  Attribute padding;
+  if (!matchPattern(value, m_Constant(&padding)))
+    return fail(pad, "padding by a value that is not constant");
+  Value outsideValue = writer.make<arith::ConstantOp>(cast<TypedAttr>(padding));
+  bool anyVector = isa<VectorType>(read.getType()) || isa<VectorType>(lanesInside.getType());
+  if (anyVector)
+    return writer.make<arith::SelectOp>(spread(lanesInside, point), spread(read, point),
+                                        spread(outsideValue, point));
+  return writer.make<arith::SelectOp>(lanesInside, read, outsideValue);
 }
 
 //===--- bodies ----------------------------------------------------------------------------------
@@ -387,12 +456,7 @@ Value Evaluator::gather(Value tensor, ArrayRef<Value> indices, const Point &poin
   if (Value from = countsFrom.lookup(indices.back());
       from && llvm::none_of(indices.drop_back(), isVector)) {
     first.back() = from;
-    VectorType type = vectorOf(point.lanes, memoryType(element));
-    if (!point.mask)
-      return fromMemory(writer.make<vector::LoadOp>(type, buffer, first), element);
-    Value zero = writer.make<arith::ConstantOp>(type, writer.builder.getZeroAttr(type));
-    return fromMemory(writer.make<vector::MaskedLoadOp>(type, buffer, first, point.mask, zero),
-                      element);
+    return loadVector(buffer, element, first, point.mask, point);
   }
   SmallVector<Value> elements;
   for (int64_t lane = 0; lane < point.lanes; ++lane) {

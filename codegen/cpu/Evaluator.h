@@ -8,6 +8,7 @@
 #include "codegen/cpu/Schedule.h"
 #include "codegen/cpu/Writer.h"
 
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
 
 namespace formwork {
@@ -98,8 +99,11 @@ private:
   mlir::Value readStored(const Storage &storage, mlir::Value tensor, mlir::AffineMap access,
                          const Point &point);
   mlir::Value readView(mlir::Operation *view, mlir::AffineMap access, const Point &point);
+  mlir::Value readPadded(mlir::tensor::PadOp pad, mlir::AffineMap access, const Point &point);
   mlir::Value load(mlir::Value buffer, mlir::Type element, mlir::AffineMap access,
                    llvm::ArrayRef<mlir::Value> indices, const Point &point);
+  mlir::Value loadVector(mlir::Value buffer, mlir::Type element,
+                         llvm::ArrayRef<mlir::Value> indices, mlir::Value mask, const Point &point);
   mlir::Value loadLanes(mlir::Value buffer, mlir::AffineMap access, const Point &point);
   llvm::SmallVector<mlir::Value> indicesOf(const Storage &storage, mlir::AffineMap access,
                                            const Point &point);

@@ -33,31 +33,31 @@ Step stepOf(AffineMap access, Dim dim) {
 
 //===--- normal form -----------------------------------------------------------------------------
 
-/// Makes a returned or inserted value that nothing computes a copy of itself.
-static void copyIfNotComputed(RewriterBase &rewriter, OpOperand &use) {
+/// Makes a returned or inserted value that nothing computes a copy of itself, into `empty` if that
+/// is given.
+static void copyIfNotComputed(RewriterBase &rewriter, OpOperand &use, Value empty) {
   Value value = use.get();
-  while (auto reshape = value.getDefiningOp<tensor::ExpandShapeOp>())
-    value = reshape.getSrc();
-  while (auto reshape = value.getDefiningOp<tensor::CollapseShapeOp>())
-    value = reshape.getSrc();
-  Operation *source = value.getDefiningOp();
-  if (isa_and_nonnull<linalg::GenericOp, tensor::InsertSliceOp>(source))
+  while (isa_and_nonnull<tensor::ExpandShapeOp, tensor::CollapseShapeOp>(value.getDefiningOp()))
+    value = value.getDefiningOp()->getOperand(0);
+  if (isa_and_nonnull<linalg::LinalgOp, tensor::InsertSliceOp>(value.getDefiningOp()))
     return;
   rewriter.setInsertionPoint(use.getOwner());
   Location location = use.getOwner()->getLoc();
-  SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(rewriter, location, use.get());
-  Type element = getElementTypeOrSelf(use.get());
-  Value empty = tensor::EmptyOp::create(rewriter, location, sizes, element);
-  auto copy = linalg::CopyOp::create(rewriter, location, use.get(), empty);
-  use.set(copy.getResult(0));
+  if (!empty) {
+    SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(rewriter, location, use.get());
+    empty = tensor::EmptyOp::create(rewriter, location, sizes, getElementTypeOrSelf(use.get()));
+  }
+  use.set(linalg::CopyOp::create(rewriter, location, use.get(), empty).getResult(0));
 }
 
 LogicalResult Kernel::normalize(func::FuncOp function) {
   IRRewriter rewriter(function.getContext());
-  for (OpOperand &returned : function.front().getTerminator()->getOpOperands())
-    copyIfNotComputed(rewriter, returned);
+  auto outputs = function.getArguments().take_back(function.getNumResults());
+  for (auto [returned, output] :
+       llvm::zip_equal(function.front().getTerminator()->getOpOperands(), outputs))
+    copyIfNotComputed(rewriter, returned, output);
   for (auto insert : llvm::make_early_inc_range(function.getOps<tensor::InsertSliceOp>()))
-    copyIfNotComputed(rewriter, insert.getSourceMutable());
+    copyIfNotComputed(rewriter, insert.getSourceMutable(), {});
   for (auto op : llvm::make_early_inc_range(function.getOps<linalg::LinalgOp>())) {
     if (isa<linalg::GenericOp>(op.getOperation()))
       continue;

@@ -16,7 +16,7 @@
 // CHECK:           arith.maximumf
 // CHECK:           vector.maskedstore
 // CHECK-NOT:     tensor.
-// LLVM: llvm.intr.fma
+// LLVM: llvm.intr.fmuladd
 // LLVM-NOT: llvm.call
 // LLVM-NOT: math.
 func.func private @k(%x: tensor<32x64xf32>, %w: tensor<64x10xf32>, %bias: tensor<10xf32>,
