@@ -351,7 +351,7 @@ struct AttachTraining : impl::AttachTrainingBase<AttachTraining> {
     ModuleOp module = getOperation();
     Model model{module, module.lookupSymbol<func::FuncOp>("predict"),
                 module.lookupSymbol<func::FuncOp>("forward")};
-    if (!model.predict)
+    if (!model.predict || isa_and_nonnull<StringAttr>(model.predict->getAttr("fw.entry")))
       return;
     Problems problems(module.getLoc());
     model.predict->setAttr("fw.entry", StringAttr::get(&getContext(), "predict"));

@@ -37,17 +37,16 @@ static LogicalResult verifyConcrete(func::FuncOp function) {
 static LogicalResult verifyBuffers(func::FuncOp function) {
   auto known = [](DictionaryAttr attributes) {
     return attributes && (attributes.contains("fw.variable") ||
-                          (attributes.contains("fw.role") && attributes.contains("fw.name") &&
-                           attributes.contains("fw.symbols")));
+                          (attributes.contains("fw.role") && attributes.contains("fw.name")));
   };
   for (unsigned i = 0; i < function.getNumArguments(); ++i)
     if (!known(function.getArgAttrDict(i)))
       return function.emitError() << "argument #" << i << " is neither a variable nor a buffer "
-                                  << "with name, role and symbols";
+                                  << "with name and role";
   for (unsigned i = 0; i < function.getNumResults(); ++i)
     if (!known(function.getResultAttrDict(i)))
       return function.emitError() << "result #" << i << " is neither a variable nor a buffer "
-                                  << "with name, role and symbols";
+                                  << "with name and role";
   return success();
 }
 

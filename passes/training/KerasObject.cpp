@@ -31,9 +31,12 @@ std::optional<KerasObject> readObject(Attribute attribute, StringRef what, Probl
   if (auto object = dyn_cast_or_null<DictionaryAttr>(attribute))
     if (auto read = readDictionary(object))
       return read;
-  problems.report()
-      << what << " is " << attribute
-      << ", which is neither a name nor an object of Keras with class_name and config";
+  if (!attribute)
+    problems.report() << what << " is missing";
+  else
+    problems.report()
+        << what << " is " << attribute
+        << ", which is neither a name nor an object of Keras with class_name and config";
   return {};
 }
 

@@ -25,6 +25,39 @@ module attributes {fw.symbols = 1 : i64, fw.floatx = f32, fw.training = {
 
 // -----
 
+// No optimizer, and something that is none.
+// expected-error @+1 {{the optimizer is missing}}
+module attributes {fw.symbols = 1 : i64, fw.floatx = f32, fw.training = {loss = "mse"}} {
+  func.func @predict(%x: tensor<?x3xf32> {fw.name = "x", fw.role = "input", fw.symbols = array<i64: 0, -1>})
+      -> (tensor<?x3xf32> {fw.name = "y", fw.role = "output", fw.symbols = array<i64: 0, -1>}) {
+    %y = fw.tanh %x : (tensor<?x3xf32>) -> tensor<?x3xf32>
+    return %y : tensor<?x3xf32>
+  }
+  func.func private @forward(%x: tensor<?x3xf32> {fw.name = "x", fw.role = "input", fw.symbols = array<i64: 0, -1>})
+      -> (tensor<?x3xf32> {fw.name = "y", fw.role = "output", fw.symbols = array<i64: 0, -1>}) {
+    %y = fw.tanh %x : (tensor<?x3xf32>) -> tensor<?x3xf32>
+    return %y : tensor<?x3xf32>
+  }
+}
+
+// -----
+
+// expected-error @+1 {{the optimizer is 3 : i64, which is neither a name nor an object of Keras with class_name and config}}
+module attributes {fw.symbols = 1 : i64, fw.floatx = f32, fw.training = {optimizer = 3 : i64, loss = "mse"}} {
+  func.func @predict(%x: tensor<?x3xf32> {fw.name = "x", fw.role = "input", fw.symbols = array<i64: 0, -1>})
+      -> (tensor<?x3xf32> {fw.name = "y", fw.role = "output", fw.symbols = array<i64: 0, -1>}) {
+    %y = fw.tanh %x : (tensor<?x3xf32>) -> tensor<?x3xf32>
+    return %y : tensor<?x3xf32>
+  }
+  func.func private @forward(%x: tensor<?x3xf32> {fw.name = "x", fw.role = "input", fw.symbols = array<i64: 0, -1>})
+      -> (tensor<?x3xf32> {fw.name = "y", fw.role = "output", fw.symbols = array<i64: 0, -1>}) {
+    %y = fw.tanh %x : (tensor<?x3xf32>) -> tensor<?x3xf32>
+    return %y : tensor<?x3xf32>
+  }
+}
+
+// -----
+
 // The optimizer.
 // expected-error @+1 {{optimizer 'rmsprop' is not supported; there are SGD, Adam}}
 module attributes {fw.symbols = 1 : i64, fw.floatx = f32, fw.training = {optimizer = "rmsprop", loss = "mse"}} {

@@ -20,7 +20,7 @@ func.func @f__2(%x: tensor<?xf32> {fw.name = "x", fw.role = "input", fw.symbols 
 // -----
 
 // Every buffer says what it is.
-// expected-error @below {{argument #1 is neither a variable nor a buffer with name, role and symbols}}
+// expected-error @below {{argument #1 is neither a variable nor a buffer with name and role}}
 func.func @f(%v: tensor<2xf32> {fw.variable = @v}, %x: tensor<2xf32> {fw.name = "x"}) attributes {fw.entry = "f"} {
   return
 }
