@@ -87,13 +87,14 @@ def headers_that_do_not_stand_alone():
         yield header.relative_to(ROOT), errors if status else None
 
 
-def main():
+def main(words):
+    """`includes` leaves out the headers, which take minutes."""
     passed = failed = 0
     problems = list(wrong_includes())
     for problem in problems:
         print(problem)
     passed, failed = (0, len(problems)) if problems else (1, 0)
-    for header, errors in headers_that_do_not_stand_alone():
+    for header, errors in [] if "includes" in words else headers_that_do_not_stand_alone():
         if errors:
             print(f"{header} does not compile alone:\n{errors}")
         passed, failed = passed + (errors is None), failed + (errors is not None)
@@ -102,4 +103,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
