@@ -19,8 +19,6 @@ NOT_YET = {
     # The reference pipeline miscompiles these rows' `?` functions, or the row's program is refused.
     "numeric": "*/pad/*:*/gather*:*/scatter_add*:*random*:*batch_norm*:*dropout*:*/if.*"
     ":*/reduce_max*second_order*:*/reduce_min*second_order*",
-    # Its C++ program does not come to an end.
-    "package_test": "*TheClassOwnsStateAndArena*",
     # Its programs are called by the reference pipeline's convention of before.
     "frontend_golden": "*computes_what_keras_computes*",
     # Expectations written before the rooms were joined.
