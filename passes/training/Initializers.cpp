@@ -253,7 +253,7 @@ static Initializer orthogonal(Arguments &arguments, RankedTensorType type) {
 
 //===--- the table -------------------------------------------------------------------------------
 
-static Initializer unitForgetBias(Arguments &arguments, RankedTensorType type);
+static Initializer concatenation(Arguments &arguments, RankedTensorType type);
 
 namespace {
 struct InitializerRow {
@@ -279,7 +279,7 @@ static ArrayRef<InitializerRow> initializers() {
       {{"LecunUniform", "lecun_uniform"}, scaled<lecunUniformScaling>},
       {{"LecunNormal", "lecun_normal"}, scaled<lecunNormalScaling>},
       {{"Orthogonal", "orthogonal", "OrthogonalInitializer"}, orthogonal},
-      {{"UnitForgetBias"}, unitForgetBias},
+      {{"Concatenate"}, concatenation},
   };
   return table;
 }
@@ -303,16 +303,25 @@ static Initializer readInitializer(Attribute keras, StringRef variable, RankedTe
   return initializer;
 }
 
-/// LSTM's bias: `bias_initializer` for the gates i, c and o, ones for f, in the order i, f, c, o.
-static Initializer unitForgetBias(Arguments &arguments, RankedTensorType type) {
-  int64_t units = type.getDimSize(0) / 4;
-  auto part = type.clone({units}), rest = type.clone({2 * units});
-  Attribute keras = arguments.raw("bias_initializer");
-  Initializer first = readInitializer(keras, arguments.ownerName(), part, arguments.problems());
-  Initializer last = readInitializer(keras, arguments.ownerName(), rest, arguments.problems());
+/// Not of Keras: parts of a vector that are initialized apart, as LSTM's bias is.
+/// parts = [{size, initializer}, ...].
+static Initializer concatenation(Arguments &arguments, RankedTensorType type) {
+  std::vector<Initializer> parts;
+  auto list = dyn_cast_or_null<ArrayAttr>(arguments.raw("parts"));
+  for (Attribute element : list ? list.getValue() : ArrayRef<Attribute>()) {
+    auto part = cast<DictionaryAttr>(element);
+    auto partType = type.clone({part.getAs<IntegerAttr>("size").getInt()});
+    parts.push_back(readInitializer(part.get("initializer"), arguments.ownerName(), partType,
+                                    arguments.problems()));
+  }
+  if (!llvm::all_of(parts, [](const Initializer &part) { return bool(part); }))
+    return {};
   return [=](ImplicitLocOpBuilder &builder, const RandomSource &random) -> Value {
-    Value parts[] = {first(builder, random), constantOf(builder, part, 1), last(builder, random)};
-    return ConcatOp::create(builder, parts, 0);
+    // A stream for each part, far from those of other variables.
+    SmallVector<Value> values;
+    for (auto [i, part] : llvm::enumerate(parts))
+      values.push_back(part(builder, {random.state, random.stream + (int64_t(i) << 24)}));
+    return ConcatOp::create(builder, values, 0);
   };
 }
 

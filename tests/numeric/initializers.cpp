@@ -155,10 +155,21 @@ TEST(Initializers, orthogonal_has_orthonormal_rows_or_columns) {
   EXPECT_LT(distanceFromOrthogonal(made("3x4x5xf64"), true, 1), 1e-14);
 }
 
-TEST(Initializers, lstm_bias_forgets_little_at_first) {
-  std::string zeros = "bias_initializer = " + keras("Zeros");
-  EXPECT_EQ(initialize("8xf64", keras("UnitForgetBias", zeros)).at("first").values,
-            (std::vector<double>{0, 0, 1, 1, 0, 0, 0, 0}));
+TEST(Initializers, parts_of_a_vector_are_initialized_apart) {
+  std::string parts = formatv(
+      "parts = [{{size = 2 : i64, initializer = {0}}, {{size = 3 : i64, initializer = {1}}]",
+      keras("Zeros"), keras("Ones"));
+  EXPECT_EQ(initialize("5xf64", keras("Concatenate", parts)).at("first").values,
+            (std::vector<double>{0, 0, 1, 1, 1}));
+}
+
+TEST(Initializers, equal_parts_draw_numbers_of_their_own) {
+  std::string part = "{size = 3 : i64, initializer = " + keras("RandomNormal") + "}";
+  auto values = initialize("6xf64", keras("Concatenate", "parts = [" + part + ", " + part + "]"))
+                    .at("first")
+                    .values;
+  EXPECT_NE(std::vector<double>(values.begin(), values.begin() + 3),
+            std::vector<double>(values.begin() + 3, values.end()));
 }
 
 TEST(Initializers, numbers_depend_on_the_seed_and_on_nothing_else) {
