@@ -29,6 +29,7 @@ def Fw_DotGeneralOp : Fw_StructuralOp<"dot_general", [SameOperandsElementType, F
                                  "::llvm::ArrayRef<int64_t>":$bContract), [{
     build($_builder, $_state, a, b, aContract, bContract, {}, {});
   }]>];
+  let hasCanonicalizeMethod = 1;
 }
 
 //===--- Convolution.cpp: three ops, each bilinear, each the gradient of the others ---------------
