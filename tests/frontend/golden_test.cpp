@@ -7,9 +7,11 @@
 #include "frontend/Json.h"
 #include "frontend/Model.h"
 #include "ir/Dialect.h"
+#include "passes/Passes.h"
 #include "tests/numeric/Executor.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringSwitch.h"
 #include "llvm/Support/FileSystem.h"
@@ -116,12 +118,14 @@ struct GoldenModel : testing::TestWithParam<std::string> {
     model = std::move(*imported);
     for (const Weight &weight : model.weights)
       weights[weight.variable] = arrayOf(weight);
-    // Without training settings nothing is made of @forward; here it is called as it is.
-    (*model.module)->removeAttr("fw.training");
+    // No training is made of @forward: here it is called as it is.
     functions.emplace("predict", function("predict"));
     functions.emplace("forward", function("forward"));
     function("forward").setPublic();
-    program = test::makeReferenceExecutor()->compile(*model.module);
+    PassManager pipeline(context.get());
+    pipeline.addPass(createLiftVariables());
+    ASSERT_TRUE(succeeded(pipeline.run(*model.module)));
+    program = test::makeReferenceExecutor()->compilePure(*model.module);
     ASSERT_TRUE(program);
   }
 

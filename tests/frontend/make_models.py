@@ -158,4 +158,5 @@ def main():
         save(model, given, folder, make.__name__)
 
 
-main()
+if __name__ == "__main__":
+    main()
