@@ -94,7 +94,7 @@ protected:
   }
 
   void expectError(llvm::StringRef text, const char *problem) {
-    EXPECT_FALSE(solve(text)) << text;
+    EXPECT_FALSE(solve(text)) << text.str();
     EXPECT_NE(said.find(problem), std::string::npos) << said;
   }
 

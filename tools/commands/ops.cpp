@@ -46,7 +46,11 @@ static void printList(raw_ostream &out, StringRef title, ArrayRef<StringRef> nam
 
 static void printOps(raw_ostream &out, MLIRContext &context) {
   out << "Ops of the fw dialect (g: has a gradient)\n";
-  for (RegisteredOperationName op : context.getRegisteredOperationsByDialect("fw"))
+  auto ops = llvm::to_vector(context.getRegisteredOperationsByDialect("fw"));
+  llvm::sort(ops, [](RegisteredOperationName a, RegisteredOperationName b) {
+    return a.getStringRef() < b.getStringRef();
+  });
+  for (RegisteredOperationName op : ops)
     out << llvm::formatv("  {0,-32} {1}  {2}\n", op.getStringRef(),
                          op.hasInterface<DifferentiableOp>() ? "g" : " ",
                          summaryOf(op.getStringRef()));
