@@ -1,12 +1,11 @@
-// Decides which ops run together and outlines them as kernels.
+// Outlines groups of ops as kernels (Groups.cpp decides which) and orders what is left.
 //
 // What is left on the host is a schedule: launches, views, loops, branches and scalars.
-#include "passes/Outline.h"
+#include "passes/Groups.h"
 #include "passes/Passes.h"
 
 #include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
-#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Iterators.h"
 
@@ -42,22 +41,6 @@ static void ownInitialValues(func::FuncOp function) {
   });
 }
 
-/// Named ops become generics, so that what follows knows one kind of op.
-static LogicalResult generalize(func::FuncOp function) {
-  IRRewriter rewriter(function.getContext());
-  SmallVector<linalg::LinalgOp> named;
-  function.walk([&](linalg::LinalgOp op) {
-    if (!isa<linalg::GenericOp, linalg::FillOp>(op.getOperation()))
-      named.push_back(op);
-  });
-  for (linalg::LinalgOp op : named) {
-    rewriter.setInsertionPoint(op);
-    if (failed(linalg::generalizeNamedOp(rewriter, op)))
-      return op.emitOpError("cannot be written as a loop nest");
-  }
-  return success();
-}
-
 static void eraseUnused(func::FuncOp function) {
   IRRewriter rewriter(function.getContext());
   function.walk<WalkOrder::PostOrder, ReverseIterator>([&](Operation *op) {
@@ -66,39 +49,43 @@ static void eraseUnused(func::FuncOp function) {
   });
 }
 
-//===--- groups ----------------------------------------------------------------------------------
+//===--- the host's order --------------------------------------------------------------------------
 
-/// An op that computes elements, as opposed to views, sizes and control.
-static bool computes(Operation &op) { return isa<linalg::LinalgOp, tensor::PadOp>(op); }
-
-/// Whether an op is there only to start `user` off.
-static bool startsOnly(Operation *op) {
-  return isa_and_nonnull<tensor::EmptyOp, linalg::FillOp>(op) && op->hasOneUse();
-}
-
-/// Each op with what it starts from.
-static SmallVector<KernelGroup> singleGroups(Block &block) {
-  SmallVector<KernelGroup> groups;
-  for (Operation &op : block) {
-    if (!computes(op) || (isa<linalg::FillOp>(op) && startsOnly(&op) &&
-                          isa<linalg::LinalgOp>(*op.getUsers().begin())))
-      continue;
-    KernelGroup group{"single", {&op}};
-    for (size_t i = 0; i < group.ops.size(); ++i)
-      if (auto inner = dyn_cast<DestinationStyleOpInterface>(group.ops[i]))
-        for (Value initial : inner.getDpsInits())
-          if (startsOnly(initial.getDefiningOp()))
-            group.ops.push_back(initial.getDefiningOp());
-    std::reverse(group.ops.begin(), group.ops.end());
-    groups.push_back(std::move(group));
+/// The last op of the block, other than `launch` and the terminator, that reads `variable`.
+static Operation *lastReader(Block &block, Value variable, LaunchOp launch) {
+  Operation *last = nullptr;
+  for (Operation *user : variable.getUsers()) {
+    Operation *op = block.findAncestorOpInBlock(*user);
+    if (op && op != launch && op != block.getTerminator() && (!last || last->isBeforeInBlock(op)))
+      last = op;
   }
-  return groups;
+  return last;
 }
 
-static void formKernels(Block &block, ModuleOp kernels, StringRef prefix) {
-  for (KernelGroup &group : singleGroups(block))
+/// Moves what updates a variable behind the last op that reads the old value, so that it can be
+/// updated in place: the gradient of a layer's input before the update of its kernel.
+static void delayUpdates(Block &block) {
+  for (LaunchOp launch : llvm::to_vector(block.getOps<LaunchOp>())) {
+    Operation *after = launch;
+    for (Value output : launch.getOutputs())
+      if (isa<BlockArgument>(output))
+        if (Operation *reader = lastReader(block, output, launch);
+            reader && after->isBeforeInBlock(reader))
+          after = reader;
+    bool usedBefore = llvm::any_of(launch->getUsers(), [&](Operation *user) {
+      Operation *op = block.findAncestorOpInBlock(*user);
+      return op == after || op->isBeforeInBlock(after);
+    });
+    if (after != launch && !usedBefore)
+      launch->moveAfter(after);
+  }
+}
+
+static void formKernels(Block &block, ModuleOp kernels, StringRef prefix, bool fuse) {
+  for (KernelGroup &group : groupOps(block, fuse))
     outline(group, kernels, prefix);
   sortTopologically(&block);
+  delayUpdates(block);
 }
 
 namespace {
@@ -109,8 +96,6 @@ struct FormKernels : impl::FormKernelsBase<FormKernels> {
     auto functions = llvm::to_vector(getOperation().getOps<func::FuncOp>());
     ModuleOp kernels = kernelsOf(getOperation());
     for (func::FuncOp function : functions) {
-      if (failed(generalize(function)))
-        return signalPassFailure();
       ownInitialValues(function);
       eraseUnused(function);
       SmallVector<Block *> blocks;
@@ -119,7 +104,7 @@ struct FormKernels : impl::FormKernelsBase<FormKernels> {
           blocks.push_back(block);
       });
       for (Block *block : blocks)
-        formKernels(*block, kernels, function.getName());
+        formKernels(*block, kernels, function.getName(), fuse);
     }
   }
 };

@@ -65,6 +65,7 @@ public:
 
 private:
   bool inside(Operation *op) const { return op && members.contains(op); }
+  void capture(Value value, Operation *user);
   void collectCaptures();
   void collectOutputs();
   void findSizes();
@@ -76,7 +77,7 @@ private:
   const KernelGroup &group;
   llvm::SmallPtrSet<Operation *, 16> members;
   /// Ops outside the group that are cloned into the kernel.
-  llvm::SetVector<Operation *> constants;
+  llvm::SetVector<Operation *> cloned;
   llvm::SetVector<Value> inputs;
   SmallVector<Output> outputs;
   /// Sizes that the kernel sees on an output: (size, number of the output, dimension).
@@ -93,22 +94,54 @@ static bool isCheapConstant(Operation *op) {
   return !elements || elements.isSplat();
 }
 
-void Outliner::collectCaptures() {
-  for (Operation *op : group.ops) {
-    auto capture = [&](Value value) {
-      Operation *definition = value.getDefiningOp();
-      if (inside(definition) || definition == op || (definition && op->isAncestor(definition)))
-        return;
-      if (auto argument = dyn_cast<BlockArgument>(value);
-          argument && op->isAncestor(argument.getOwner()->getParentOp()))
-        return;
-      if (isCheapConstant(definition))
-        constants.insert(definition);
-      else
-        inputs.insert(value);
-    };
-    op->walk([&](Operation *nested) { llvm::for_each(nested->getOperands(), capture); });
+/// A part of a tensor that has gaps in memory: kernels take the whole and find the part.
+static bool isStridedPart(Operation *op) {
+  auto slice = dyn_cast_or_null<tensor::ExtractSliceOp>(op);
+  if (!slice)
+    return false;
+  auto whole = slice.getSourceType();
+  bool inner = false;
+  for (int64_t i = 0; i < whole.getRank(); ++i) {
+    if (slice.getStaticStrides()[i] != 1)
+      return true;
+    bool cut = slice.getStaticSizes()[i] != whole.getDimSize(i) ||
+               ShapedType::isDynamic(whole.getDimSize(i));
+    // Behind a dimension that is stepped along, all others must be whole.
+    if (cut && inner)
+      return true;
+    inner |= slice.getStaticSizes()[i] != 1;
   }
+  return false;
+}
+
+/// A tensor of which only the shape is used.
+static bool isShape(Operation *op) {
+  auto empty = dyn_cast_or_null<tensor::EmptyOp>(op);
+  return empty && empty.getType().hasStaticShape();
+}
+
+void Outliner::capture(Value value, Operation *user) {
+  Operation *definition = value.getDefiningOp();
+  if (inside(definition) || (definition && user->isAncestor(definition)))
+    return;
+  if (auto argument = dyn_cast<BlockArgument>(value);
+      argument && user->isAncestor(argument.getOwner()->getParentOp()))
+    return;
+  if (isStridedPart(definition))
+    for (Value operand : definition->getOperands())
+      capture(operand, definition);
+  if (isCheapConstant(definition) || isStridedPart(definition) || isShape(definition))
+    cloned.insert(definition);
+  else
+    inputs.insert(value);
+}
+
+void Outliner::collectCaptures() {
+  for (Operation *op : group.ops)
+    op->walk([&](Operation *nested) {
+      for (Value operand : nested->getOperands())
+        capture(operand, op);
+    });
 }
 
 /// Whether `result` may overwrite the variable while the group runs: nothing but the op that
@@ -250,8 +283,8 @@ void Outliner::cloneBody(func::FuncOp kernel) {
   for (auto [size, number, dimension] : sizes)
     mapping.map(size, tensor::DimOp::create(builder, kernel.getLoc(),
                                             body->getArgument(inputs.size() + number), dimension));
-  for (Operation *constant : constants)
-    builder.clone(*constant, mapping);
+  for (Operation *op : cloned)
+    builder.clone(*op, mapping);
   for (Operation *op : group.ops)
     if (!op->getNumResults() || !mapping.contains(op->getResult(0)))
       builder.clone(*op, mapping);

@@ -9,6 +9,7 @@
 // What is computed in a chunk depends on shapes alone, so both ways give the same bits.
 #include "codegen/host/Buffers.h"
 #include "codegen/host/FloatingPointMode.h"
+#include "codegen/host/LowerCopies.h"
 #include "codegen/host/Passes.h"
 #include "ir/Dialect.h"
 
@@ -189,6 +190,11 @@ void Lowering::hoistKernels(ModuleOp nested) {
     std::string name = function.getName().str();
     function.setName(("kernel." + function.getName()).str());
     makeInternal(function);
+    // The planner gives each operand memory of its own; the checker holds it to that.
+    for (BlockArgument argument : function.getArguments())
+      if (isa<MemRefType>(argument.getType()))
+        function.setArgAttr(argument.getArgNumber(), LLVM::LLVMDialect::getNoAliasAttrName(),
+                            UnitAttr::get(module.getContext()));
     kernels[name] = function;
   }
   Block *outer = module.getBody();
@@ -205,14 +211,11 @@ func::FuncOp Lowering::launcherOf(StringRef name) {
   return launcher;
 }
 
-/// `operand` as the kernel takes it: dense buffers from their first element.
+/// `operand` as the kernel takes it: from its first element.
 Value Lowering::adapted(OpBuilder &builder, Value operand, Type type) {
   if (operand.getType() == type)
     return operand;
-  auto wanted = cast<MemRefType>(type);
-  if (wanted.getLayout().isIdentity())
-    return BufferBuilder(builder, types).rebased(operand, wanted);
-  return memref::CastOp::create(builder, operand.getLoc(), type, operand);
+  return BufferBuilder(builder, types).rebased(operand, cast<MemRefType>(type));
 }
 
 void Lowering::lower(func::FuncOp function) {
@@ -229,15 +232,7 @@ void Lowering::lower(func::FuncOp function) {
     func::CallOp::create(builder, launch.getLoc(), launcher, arguments);
     launch.erase();
   });
-  // What is left copies dense buffers: without offsets it becomes memcpy.
-  function.walk([&](memref::CopyOp copy) {
-    OpBuilder builder(copy);
-    for (OpOperand &operand : copy->getOpOperands()) {
-      auto type = cast<MemRefType>(operand.get().getType());
-      operand.set(
-          adapted(builder, operand.get(), MemRefType::get(type.getShape(), type.getElementType())));
-    }
-  });
+  lowerCopies(function);
 }
 
 void Lowering::run() {

@@ -1,0 +1,12 @@
+// Copies between buffers on the host.
+#pragma once
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace formwork {
+
+/// Every memref.copy of `function` becomes loops over what has gaps around copies of what is dense,
+/// which are memcpy.
+void lowerCopies(mlir::func::FuncOp function);
+
+} // namespace formwork

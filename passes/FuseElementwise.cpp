@@ -1,0 +1,196 @@
+// Pointwise ops into one: fewer tensors, each element computed where it is needed.
+//
+// Upstream's patterns fuse a producer into each consumer and so compute it again for each; a
+// control function lets only cheap ones be computed twice. What is left, a producer that others
+// read too, is fused by computing several results at once: Adam's three updates of a variable are
+// one op.
+//
+// Never computes twice what is expensive, and never puts arithmetic into a contraction, whose body
+// must stay a product and a sum; transposes go into its maps.
+#include "passes/LoopNests.h"
+#include "passes/Passes.h"
+
+#include "mlir/Analysis/TopologicalSortUtils.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+using namespace mlir;
+
+namespace formwork {
+
+#define GEN_PASS_DEF_FUSEELEMENTWISE
+#include "passes/Passes.h.inc"
+
+using linalg::GenericOp;
+
+//===--- what an op is ---------------------------------------------------------------------------
+
+/// Whether results are elements of an input, unchanged.
+static bool onlyMoves(GenericOp op) {
+  return isPointwise(op) && llvm::all_of(op.getBody()->getTerminator()->getOperands(),
+                                         [](Value value) { return isa<BlockArgument>(value); });
+}
+
+/// Computed again for less than a load costs: a few plain operations.
+static bool isCheap(GenericOp op) {
+  constexpr int64_t fewOperations = 4;
+  int64_t operations = 0;
+  for (Operation &inner : op.getBody()->without_terminator()) {
+    if (isa<arith::DivFOp, arith::RemFOp, linalg::IndexOp, tensor::ExtractOp>(inner) ||
+        isa<math::MathDialect>(inner.getDialect()))
+      return false;
+    operations += !isa<arith::ConstantOp>(inner);
+  }
+  return operations <= fewOperations;
+}
+
+/// Whether the tensors that `op` reads are in memory even if every reader computes `op` anew: at
+/// most one of full size, which others need as well.
+static bool readsWhatIsThere(GenericOp op) {
+  int64_t whole = 0;
+  for (OpOperand *input : op.getDpsInputOperands())
+    if (op.getMatchingIndexingMap(input).getNumResults() == op.getNumLoops()) {
+      ++whole;
+      if (!isa<BlockArgument>(input->get()) && input->get().hasOneUse())
+        return false;
+    }
+  return whole <= 1;
+}
+
+//===--- upstream's fusion, controlled -----------------------------------------------------------
+
+static bool shouldFuse(OpOperand *operand) {
+  auto producer = operand->get().getDefiningOp<GenericOp>();
+  auto consumer = dyn_cast<GenericOp>(operand->getOwner());
+  if (!producer || !consumer || producer->getBlock() != consumer->getBlock())
+    return false;
+  AffineMap read = consumer.getMatchingIndexingMap(operand);
+  if (contracts(consumer))
+    return onlyMoves(producer) && producer.getNumDpsInputs() == 1 &&
+           read.isProjectedPermutation() &&
+           producer.getMatchingIndexingMap(producer.getDpsInputOperand(0)).isPermutation();
+  if (onlyMoves(producer))
+    return true;
+  bool once = operand->get().hasOneUse() && producer.getNumResults() == 1;
+  bool repeats = !llvm::all_of(llvm::seq(read.getNumDims()),
+                               [&](unsigned loop) { return read.isFunctionOfDim(loop); });
+  if (once && !repeats)
+    return true;
+  return isCheap(producer) && (once || readsWhatIsThere(producer));
+}
+
+static LogicalResult fuseProducers(func::FuncOp function) {
+  RewritePatternSet patterns(function.getContext());
+  linalg::populateElementwiseOpsFusionPatterns(patterns, shouldFuse);
+  return applyPatternsGreedily(function, std::move(patterns));
+}
+
+//===--- several results at once -----------------------------------------------------------------
+
+/// Whether `last` depends on `first` other than directly.
+static bool dependsOtherwise(Operation *first, Operation *last) {
+  llvm::SmallPtrSet<Operation *, 16> dependent;
+  auto reads = [&](Operation *op, bool directly) {
+    return op
+        ->walk([&](Operation *nested) {
+          for (Value operand : nested->getOperands()) {
+            Operation *definition = operand.getDefiningOp();
+            if (dependent.contains(definition) || (directly && definition == first))
+              return WalkResult::interrupt();
+          }
+          return WalkResult::advance();
+        })
+        .wasInterrupted();
+  };
+  for (Operation *op = first->getNextNode(); op != last; op = op->getNextNode())
+    if (reads(op, /*directly=*/true))
+      dependent.insert(op);
+  return reads(last, /*directly=*/false);
+}
+
+/// Whether both ops visit the same elements in the same order.
+static bool sameElements(OpOperand *operand, GenericOp producer, GenericOp consumer) {
+  auto plain = [](AffineMap map) { return map.isIdentity(); };
+  return isPointwise(producer) && isPointwise(consumer) &&
+         producer.getNumLoops() == consumer.getNumLoops() &&
+         plain(consumer.getMatchingIndexingMap(operand)) &&
+         llvm::all_of(producer.getIndexingMapsArray(),
+                      [&](AffineMap map) { return map.getNumDims() == producer.getNumLoops(); }) &&
+         llvm::all_of(llvm::seq(producer.getNumDpsInits()), [&](int64_t i) {
+           return plain(producer.getMatchingIndexingMap(producer.getDpsInitOperand(i)));
+         });
+}
+
+/// Fuses a producer of `consumer` that others read too; those read the fused op then.
+static bool fuseSharedProducer(GenericOp consumer, IRRewriter &rewriter) {
+  for (OpOperand *operand : consumer.getDpsInputOperands()) {
+    auto producer = operand->get().getDefiningOp<GenericOp>();
+    if (!producer || producer->getBlock() != consumer->getBlock() ||
+        !sameElements(operand, producer, consumer) || !linalg::areElementwiseOpsFusable(operand) ||
+        dependsOtherwise(producer, consumer))
+      continue;
+    rewriter.setInsertionPoint(consumer);
+    Location both = rewriter.getFusedLoc({producer.getLoc(), consumer.getLoc()});
+    FailureOr<linalg::ElementwiseOpFusionResult> fused =
+        linalg::fuseElementwiseOps(rewriter, operand);
+    if (failed(fused))
+      continue;
+    fused->fusedOp->setLoc(both);
+    Block *block = consumer->getBlock();
+    for (auto [old, replacement] : fused->replacements)
+      rewriter.replaceAllUsesWith(old, replacement);
+    rewriter.eraseOp(consumer);
+    if (producer.use_empty())
+      rewriter.eraseOp(producer);
+    // Those who read the producer may stand before the fused op.
+    sortTopologically(block);
+    return true;
+  }
+  return false;
+}
+
+static void fuseSharedProducers(func::FuncOp function) {
+  IRRewriter rewriter(function.getContext());
+  bool changed = true;
+  while (changed)
+    changed = function
+                  .walk([&](GenericOp consumer) {
+                    return fuseSharedProducer(consumer, rewriter) ? WalkResult::interrupt()
+                                                                  : WalkResult::advance();
+                  })
+                  .wasInterrupted();
+}
+
+//===--- the pass --------------------------------------------------------------------------------
+
+/// Named ops become generics, so that what follows knows one kind of op.
+static LogicalResult generalize(func::FuncOp function) {
+  IRRewriter rewriter(function.getContext());
+  SmallVector<linalg::LinalgOp> named;
+  function.walk([&](linalg::LinalgOp op) {
+    if (!isa<GenericOp, linalg::FillOp>(op.getOperation()))
+      named.push_back(op);
+  });
+  for (linalg::LinalgOp op : named) {
+    rewriter.setInsertionPoint(op);
+    if (failed(linalg::generalizeNamedOp(rewriter, op)))
+      return op.emitOpError("cannot be written as a loop nest");
+  }
+  return success();
+}
+
+namespace {
+struct FuseElementwise : impl::FuseElementwiseBase<FuseElementwise> {
+  void runOnOperation() override {
+    if (failed(generalize(getOperation())) || failed(fuseProducers(getOperation())))
+      return signalPassFailure();
+    fuseSharedProducers(getOperation());
+  }
+};
+} // namespace
+
+} // namespace formwork
