@@ -1,4 +1,5 @@
-// Outlines groups of ops as kernels (Groups.cpp decides which) and orders what is left.
+// Outlines groups of ops as kernels (Groups.cpp decides which), orders what is left and keeps one
+// of each kernel.
 //
 // What is left on the host is a schedule: launches, views, loops, branches and scalars.
 #include "passes/Groups.h"
@@ -88,6 +89,39 @@ static void formKernels(Block &block, ModuleOp kernels, StringRef prefix, bool f
   delayUpdates(block);
 }
 
+//===--- kernels that are the same -----------------------------------------------------------------
+
+/// All that makes a kernel what it is, but for its body: not its name, and not where it comes from.
+static bool sameSignature(func::FuncOp a, func::FuncOp b) {
+  return a.getFunctionType() == b.getFunctionType() && a.getArgAttrsAttr() == b.getArgAttrsAttr() &&
+         a->getAttr("fw.kernel") == b->getAttr("fw.kernel");
+}
+
+/// Keeps one of each kind: what train_step computes forward, gradients and evaluate_step do too.
+static void shareKernels(ModuleOp module, ModuleOp kernels) {
+  DenseMap<Type, SmallVector<func::FuncOp>> kept;
+  llvm::StringMap<func::FuncOp> standsFor;
+  for (auto kernel : llvm::to_vector(kernels.getOps<func::FuncOp>())) {
+    SmallVector<func::FuncOp> &alike = kept[kernel.getFunctionType()];
+    auto same = llvm::find_if(alike, [&](func::FuncOp other) {
+      return sameSignature(kernel, other) &&
+             OperationEquivalence::isRegionEquivalentTo(&kernel.getBody(), &other.getBody(),
+                                                        OperationEquivalence::IgnoreLocations);
+    });
+    if (same == alike.end()) {
+      alike.push_back(kernel);
+      continue;
+    }
+    standsFor[kernel.getName()] = *same;
+    kernel.erase();
+  }
+  module.walk([&](LaunchOp launch) {
+    if (func::FuncOp kernel = standsFor.lookup(launch.getKernelName()))
+      launch.setKernelAttr(
+          SymbolRefAttr::get(kernels.getSymNameAttr(), {FlatSymbolRefAttr::get(kernel)}));
+  });
+}
+
 namespace {
 struct FormKernels : impl::FormKernelsBase<FormKernels> {
   using FormKernelsBase::FormKernelsBase;
@@ -106,6 +140,7 @@ struct FormKernels : impl::FormKernelsBase<FormKernels> {
       for (Block *block : blocks)
         formKernels(*block, kernels, function.getName(), fuse);
     }
+    shareKernels(getOperation(), kernels);
   }
 };
 } // namespace

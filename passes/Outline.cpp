@@ -152,7 +152,10 @@ bool Outliner::updatesInPlace(OpResult result, BlockArgument variable) {
     return false;
   AffineMap written = producer.getIndexingMapMatchingResult(result);
   for (OpOperand &use : variable.getUses()) {
-    if (!members.contains(use.getOwner()))
+    Operation *reader = result.getOwner()->getBlock()->findAncestorOpInBlock(*use.getOwner());
+    if (cloned.contains(reader))
+      return false;
+    if (!inside(reader))
       continue;
     if (use.getOwner() != producer || producer.getMatchingIndexingMap(&use) != written)
       return false;
