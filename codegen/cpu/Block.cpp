@@ -44,6 +44,16 @@ Nest::Values Nest::writeBlock(const Pass &pass, const Block &block, ValueRange c
 
 //===--- contractions ----------------------------------------------------------------------------
 
+/// What an accumulator begins with: the op's initial value, or the sum so far.
+Value Nest::startOf(OpOperand &init, const Point &point) {
+  if (phase != OneStep)
+    return evaluator.read(init.get(), kernel.access(init), point);
+  auto op = cast<linalg::GenericOp>(init.getOwner());
+  OpResult result = op.getTiedOpResult(&init);
+  return evaluator.load(outputs.find(result)->second.front(), result.getType(),
+                        kernel.access(result), point);
+}
+
 /// Accumulators are held in the order op, result, row, vector.
 void Nest::writeContractions(const ContractionGroup &contraction, const Block &block) {
   Values accumulators;
@@ -52,17 +62,19 @@ void Nest::writeContractions(const ContractionGroup &contraction, const Block &b
       for (int64_t row = 0; row < block.rows; ++row)
         for (int64_t vector = 0; vector < block.vectors; ++vector) {
           Point at = point(block, row, vector);
-          Value start = evaluator.read(init.get(), kernel.access(init), at);
-          accumulators.push_back(evaluator.spread(start, at));
+          accumulators.push_back(evaluator.spread(startOf(init, at), at));
         }
   if (evaluator.failed())
     return;
+  Dims over = phase == AllAtOnce ? contraction.over : without(contraction.over, Dim(group.stepDim));
   int64_t window = 1;
-  for (Dim dim : contraction.over)
+  for (Dim dim : over)
     window *= kernel.isStatic(dim) ? kernel.size(dim) : unrolledWindow + 1;
   bool unrolled =
-      window <= unrolledWindow && window * int64_t(accumulators.size()) <= 4 * unrolledWork;
-  Values results = reduce(contraction, contraction.over, block, unrolled, accumulators);
+      window <= unrolledWindow && window * int64_t(accumulators.size()) <= 2 * unrolledWork;
+  Values results = phase == InitialValues
+                       ? accumulators
+                       : reduce(contraction, over, block, unrolled, accumulators);
   ArrayRef<Value> left = results;
   for (linalg::GenericOp op : contraction.ops)
     for (Value result : op->getResults()) {

@@ -122,17 +122,42 @@ static bool fitsPanel(const Kernel &kernel, const Group &group, AffineMap access
   return bytes <= panelLimit;
 }
 
+/// Vectors that are read in turn, but lie far apart: they compete for the same few places of the
+/// first-level cache. A copy pays if enough rows use it.
+static bool isScattered(const Kernel &kernel, const Group &group, AffineMap access,
+                        int64_t elementBytes) {
+  constexpr int64_t farApart = 2048, enoughRows = 96;
+  if (group.vectorDim == noDim || group.rowDim == noDim || access.getNumResults() < 2)
+    return false;
+  bool far =
+      kernel.isStatic(group.vectorDim) && kernel.size(group.vectorDim) * elementBytes >= farApart;
+  int64_t rows = 1;
+  for (Dim dim : group.outer)
+    if (!dependsOn(access, dim))
+      rows *= sizeOr(kernel, dim, 1);
+  return far && rows >= enoughRows;
+}
+
 static void findPacked(const Kernel &kernel, Group &group) {
   for (const Pass &pass : group.passes)
     for (linalg::GenericOp op : contractionsOf(pass))
       for (OpOperand *operand : op.getDpsInputOperands()) {
         AffineMap access = kernel.access(*operand);
-        int vectorDim = group.vectorDimOf(pass), along = adjacentDim(access);
-        if (vectorDim == noDim || along == noDim || stepOf(access, vectorDim) != Step::Strided ||
-            !isa<BlockArgument>(operand->get()) || !access.isProjectedPermutation() ||
-            !fitsPanel(kernel, group, access, vectorDim))
+        int vectorDim = group.vectorDimOf(pass);
+        if (vectorDim == noDim || !isa<BlockArgument>(operand->get()) ||
+            !access.isProjectedPermutation() || !fitsPanel(kernel, group, access, vectorDim))
           continue;
-        group.packed.push_back({operand, Dim(along)});
+        Step step = stepOf(access, vectorDim);
+        auto element = dyn_cast<FloatType>(getElementTypeOrSelf(operand->get().getType()));
+        if (!element)
+          continue;
+        int64_t bytes = element.getWidth() / 8;
+        if (step == Step::None ||
+            (step == Step::Unit && !isScattered(kernel, group, access, bytes)))
+          continue;
+        int along = adjacentDim(access);
+        bool inner = along == vectorDim || !contains(group.outer, along);
+        group.packed.push_back({operand, inner ? along : noDim});
       }
 }
 
@@ -153,6 +178,41 @@ static int transposedDim(const Kernel &kernel, const Group &group) {
   return noDim;
 }
 
+/// What all iterations of a contraction's reduction read for one tile, in bytes.
+static int64_t streamedBytes(const Kernel &kernel, const Group &group,
+                             const ContractionGroup &contraction) {
+  int64_t bytes = group.tileWidth * 4;
+  for (Dim dim : contraction.over)
+    bytes *= sizeOr(kernel, dim, 32);
+  return bytes;
+}
+
+/// The outermost reduced dimension, if each tile would stream operands through the cache anew.
+static int chooseStepDim(const Kernel &kernel, const Group &group) {
+  constexpr int64_t cached = 256 << 10;
+  if (group.passes.size() != 1 || group.vectorDim == noDim || !group.packed.empty())
+    return noDim;
+  const Pass &pass = group.passes.front();
+  if (pass.contractions.size() != 1 || !pass.inner.empty())
+    return noDim;
+  const ContractionGroup &contraction = pass.contractions.front();
+  bool restsInOutputs = llvm::all_of(contraction.ops, [&](linalg::GenericOp op) {
+    return llvm::all_of(op->getResults(), [&](Value result) { return kernel.isOutput(result); });
+  });
+  bool nothingElse = pass.stores.size() == contraction.ops.size();
+  bool large = contraction.over.size() > 1 && streamedBytes(kernel, group, contraction) > cached;
+  return restsInOutputs && nothingElse && large ? int(contraction.over.front()) : noDim;
+}
+
+/// Several rows of a short dimension: what they have in common is computed once.
+static int shortDim(const Kernel &kernel, const Group &group) {
+  for (Dim dim : llvm::reverse(group.outer))
+    if (int(dim) != group.vectorDim)
+      return kernel.isStatic(dim) && kernel.size(dim) >= 2 && kernel.size(dim) <= 4 ? int(dim)
+                                                                                    : noDim;
+  return noDim;
+}
+
 void chooseBlock(const Kernel &kernel, const CPUTarget &target, Group &group) {
   const Pass *heaviest = nullptr;
   for (const Pass &pass : group.passes)
@@ -163,13 +223,19 @@ void chooseBlock(const Kernel &kernel, const CPUTarget &target, Group &group) {
     return dim == noDim ? 1 : llvm::divideCeil(sizeOr(kernel, dim, 64 * group.lanes), group.lanes);
   };
   if (!heaviest) {
-    group.rowDim = transposedDim(kernel, group);
-    group.rows = group.rowDim == noDim ? 1 : group.lanes;
     int64_t widest = 1;
     for (const Pass &pass : group.passes)
       widest = std::max(widest, vectorsOf(group.vectorDimOf(pass)));
-    group.vectors = group.rowDim == noDim ? std::clamp<int64_t>(widest, 1, 4) : 1;
-    group.tileWidth = group.rowDim == noDim ? pointwiseTile : group.lanes;
+    group.vectors = std::clamp<int64_t>(widest, 1, 4);
+    group.tileWidth = pointwiseTile;
+    if (int turned = transposedDim(kernel, group); turned != noDim) {
+      group.rowDim = turned;
+      group.rows = group.tileWidth = group.lanes;
+      group.vectors = 1;
+    } else if (int dim = shortDim(kernel, group); dim != noDim && widest == 1) {
+      group.rowDim = dim;
+      group.rows = kernel.size(dim);
+    }
     return;
   }
   int vectorDim = group.vectorDimOf(*heaviest);
@@ -187,6 +253,7 @@ void chooseBlock(const Kernel &kernel, const CPUTarget &target, Group &group) {
   group.vectors = block.vectors;
   group.tileWidth = group.vectorDim == noDim ? 0 : block.vectors * group.lanes;
   findPacked(kernel, group);
+  group.stepDim = chooseStepDim(kernel, group);
 }
 
 } // namespace formwork

@@ -152,6 +152,12 @@ Value Evaluator::readStored(const Storage &storage, Value tensor, AffineMap acce
   return load(storage.buffer, element, access, indices, point);
 }
 
+Value Evaluator::load(Value buffer, Type tensor, AffineMap access, const Point &point) {
+  Storage storage{Storage::Buffer, buffer, {}, {}, 1};
+  return load(buffer, getElementTypeOrSelf(tensor), access, indicesOf(storage, access, point),
+              point);
+}
+
 Value Evaluator::read(Value tensor, AffineMap access, const Point &point) {
   if (!isa<ShapedType>(tensor.getType()))
     return outside(tensor);

@@ -66,6 +66,9 @@ public:
   /// One step of a reduction: the accumulators after the elements at `point`.
   llvm::SmallVector<mlir::Value> accumulate(mlir::linalg::GenericOp op, const Point &point,
                                             mlir::ValueRange accumulators);
+  /// The element at `access` of a buffer that holds a tensor of this type.
+  mlir::Value load(mlir::Value buffer, mlir::Type tensor, mlir::AffineMap access,
+                   const Point &point);
   /// Writes to a buffer or scratch.
   void write(const Storage &storage, mlir::AffineMap access, mlir::Value value, const Point &point);
 
@@ -110,7 +113,8 @@ private:
   llvm::SmallVector<mlir::Value> evaluate(mlir::linalg::GenericOp op,
                                           llvm::ArrayRef<mlir::AffineExpr> loops,
                                           const Point &point, mlir::ValueRange accumulators);
-  llvm::SmallVector<mlir::Value> copy(mlir::Operation &op, const mlir::IRMapping &values, const Point &point);
+  llvm::SmallVector<mlir::Value> copy(mlir::Operation &op, const mlir::IRMapping &values,
+                                      const Point &point);
   mlir::Value multiplyAdd(mlir::Operation &sum, mlir::BlockArgument accumulator,
                           const mlir::IRMapping &values, const Point &point);
   mlir::Value loopIndex(mlir::AffineExpr loop, const Point &point);

@@ -63,6 +63,20 @@ Nest::Values Nest::split(Value id, ArrayRef<Dim> dims, Values at) {
 
 void Nest::write(Value begin, Value end) {
   evaluator.enter(group);
+  Values at(kernel.dimCount());
+  if (group.stepDim == noDim)
+    return writeChunks(begin, end, at);
+  phase = InitialValues;
+  writeChunks(begin, end, at);
+  phase = OneStep;
+  writer.loop(writer.index(0), evaluator.extent(group.stepDim), 1, {}, [&](Value step, ValueRange) {
+    at[group.stepDim] = step;
+    writeChunks(begin, end, at);
+    return Values();
+  });
+}
+
+void Nest::writeChunks(Value begin, Value end, const Values &nowhere) {
   Dims selecting = panelDims(), others = without(group.outer, selecting);
   Value inside = writer.index(1), panelCount = writer.index(1);
   for (Dim dim : others)
@@ -71,7 +85,6 @@ void Nest::write(Value begin, Value end) {
     panelCount = writer.mul(panelCount, blockCount(dim));
   // Where there are no blocks there are no chunks either, but the divisions below take place.
   inside = writer.make<arith::MaxUIOp>(inside, writer.index(1));
-  Values nowhere(kernel.dimCount());
 
   if (constantOf(panelCount) == 1) {
     Values at = split(writer.index(0), selecting, nowhere);
@@ -121,28 +134,33 @@ void Nest::writePanels(const Values &at) {
     writePanel(packed, at);
 }
 
-/// Copies an operand so that the vector dimension is adjacent: one row per index of the others.
-void Nest::writePanel(const Packed &packed, Values at) {
-  AffineMap access = kernel.access(*packed.operand);
-  auto op = cast<linalg::GenericOp>(packed.operand->getOwner());
-  int vectorDim = noDim;
+/// The dimension that vectors lie along in the pass of `op`.
+static int vectorDimOf(const Group &group, Operation *op) {
   for (const Pass &pass : group.passes)
     for (const ContractionGroup &contraction : pass.contractions)
       if (llvm::is_contained(contraction.ops, op))
-        vectorDim = group.vectorDimOf(pass);
+        return group.vectorDimOf(pass);
+  return noDim;
+}
+
+/// Copies an operand so that the vector dimension is adjacent: one row per index of the others.
+void Nest::writePanel(const Packed &packed, Values at) {
+  AffineMap access = kernel.access(*packed.operand);
+  Dim vectorDim = vectorDimOf(group, packed.operand->getOwner());
   Dims rows;
   for (AffineExpr index : access.getResults())
     if (auto dim = dyn_cast<AffineDimExpr>(index))
-      if (int(dim.getPosition()) != vectorDim && !contains(group.outer, dim.getPosition()))
+      if (dim.getPosition() != vectorDim && !contains(group.outer, dim.getPosition()))
         rows.push_back(dim.getPosition());
-  bool outer = vectorDim == group.vectorDim;
+  bool outer = int(vectorDim) == group.vectorDim;
   int64_t width = outer ? group.tileWidth : llvm::alignTo(kernel.size(vectorDim), group.lanes);
+  bool turned = contains(rows, packed.along);
 
   Value &panel = panels[packed.operand];
   if (!panel) {
     SmallVector<int64_t> shape;
     for (Dim dim : rows)
-      shape.push_back(llvm::alignTo(kernel.size(dim), dim == packed.along ? group.lanes : 1));
+      shape.push_back(llvm::alignTo(kernel.size(dim), int(dim) == packed.along ? group.lanes : 1));
     shape.push_back(width);
     Type element = getElementTypeOrSelf(packed.operand->get().getType());
     panel = allocate(writer.builder, shape, evaluator.memoryType(element));
@@ -152,43 +170,49 @@ void Nest::writePanel(const Packed &packed, Values at) {
   evaluator.setPanel(packed.operand, {Storage::Scratch, panel, dims, {}, 1});
 
   Value start = outer ? at[vectorDim] : writer.index(0);
+  auto store = [&](Value vector, int64_t i) {
+    Values indices;
+    for (Dim dim : rows)
+      indices.push_back(int(dim) == packed.along ? writer.add(at[dim], i) : at[dim]);
+    indices.push_back(writer.make<arith::SubIOp>(at[vectorDim], start));
+    vector::StoreOp::create(writer.builder, vector, panel, indices);
+  };
   std::function<void(ArrayRef<Dim>)> loops = [&](ArrayRef<Dim> left) {
-    if (left.empty()) {
-      writePanelBlock(packed, panel, at, access, dims);
+    if (left.empty() && turned) {
+      for (auto [i, vector] : llvm::enumerate(turnedBlock(packed, at, access, vectorDim)))
+        store(vector, i);
       return;
     }
-    int64_t step = left.front() == packed.along ? group.lanes : 1;
-    writer.loop(writer.index(0), evaluator.extent(left.front()), step, {},
-                [&](Value index, ValueRange) {
-                  at[left.front()] = index;
-                  loops(left.drop_front());
-                  return Values();
-                });
+    if (left.empty())
+      return store(panelVector(packed, at, access, vectorDim), 0);
+    bool isColumn = left.front() == vectorDim;
+    Value from = isColumn ? start : writer.index(0), to = evaluator.extent(left.front());
+    if (isColumn)
+      to = writer.minimum(writer.add(start, width), to);
+    int64_t step = isColumn || int(left.front()) == packed.along ? group.lanes : 1;
+    writer.loop(from, to, step, {}, [&](Value index, ValueRange) {
+      at[left.front()] = index;
+      loops(left.drop_front());
+      return Values();
+    });
   };
-  Value end = writer.minimum(writer.add(start, width), evaluator.extent(vectorDim));
-  writer.loop(start, end, group.lanes, {}, [&](Value column, ValueRange) {
-    at[vectorDim] = column;
-    loops(rows);
-    return Values();
-  });
+  loops(dims);
 }
 
-/// A square block: lanes of the vector dimension by lanes of what is adjacent in the operand.
-void Nest::writePanelBlock(const Packed &packed, Value panel, const Values &at, AffineMap access,
-                           ArrayRef<Dim> dims) {
-  auto &builder = writer.builder;
+/// Lanes of the vector dimension by lanes of what is adjacent in the operand, turned.
+Nest::Values Nest::turnedBlock(const Packed &packed, const Values &at, AffineMap access,
+                               Dim vectorDim) {
   Value buffer = evaluator.outside(packed.operand->get());
-  Type element = cast<MemRefType>(panel.getType()).getElementType();
-  VectorType type = vectorOf(group.lanes, element);
-  Value zero = writer.make<arith::ConstantOp>(type, builder.getZeroAttr(type));
-  int vectorDim = dims.back();
-  Value left = writer.make<arith::SubIOp>(evaluator.extent(packed.along), at[packed.along]);
+  VectorType type = vectorOf(group.lanes, cast<MemRefType>(buffer.getType()).getElementType());
+  Value zero = writer.make<arith::ConstantOp>(type, writer.builder.getZeroAttr(type));
   Value last = writer.add(evaluator.extent(vectorDim), -1);
-  Value mask = maskOf(left);
+  Value mask = maskOf(writer.make<arith::SubIOp>(evaluator.extent(packed.along), at[packed.along]));
+  if (kernel.isStatic(packed.along) && kernel.size(packed.along) % group.lanes == 0)
+    mask = {};
   Values rows;
   for (int64_t lane = 0; lane < group.lanes; ++lane) {
     Values place = at;
-    // Beyond the end any column will do: its lanes are never stored or read.
+    // Beyond the end any column will do: what is stored of it is never used.
     place[vectorDim] = writer.minimum(writer.add(at[vectorDim], lane), last);
     Values indices;
     for (AffineExpr index : access.getResults())
@@ -196,17 +220,19 @@ void Nest::writePanelBlock(const Packed &packed, Value panel, const Values &at, 
     rows.push_back(mask ? writer.make<vector::MaskedLoadOp>(type, buffer, indices, mask, zero)
                         : writer.make<vector::LoadOp>(type, buffer, indices));
   }
-  for (auto [i, row] : llvm::enumerate(transposeInRegisters(writer, rows))) {
-    Values indices;
-    for (Dim dim : dims.drop_back())
-      indices.push_back(dim == packed.along ? writer.add(at[dim], i) : at[dim]);
-    bool outer = vectorDim == group.vectorDim;
-    Value start = writer.mul(
-        writer.make<arith::DivUIOp>(at[vectorDim], writer.index(outer ? group.tileWidth : 1)),
-        writer.index(outer ? group.tileWidth : 0));
-    indices.push_back(writer.make<arith::SubIOp>(at[vectorDim], start));
-    vector::StoreOp::create(builder, row, panel, indices);
-  }
+  return transposeInRegisters(writer, rows);
+}
+
+/// One vector as it is, or gathered element by element.
+Value Nest::panelVector(const Packed &packed, const Values &at, AffineMap access, Dim vectorDim) {
+  Point place;
+  place.at = at;
+  place.vectorDim = vectorDim;
+  place.lanes = group.lanes;
+  place.place = ++places;
+  if (!kernel.isStatic(vectorDim) || kernel.size(vectorDim) % group.lanes != 0)
+    place.mask = maskOf(writer.make<arith::SubIOp>(evaluator.extent(vectorDim), at[vectorDim]));
+  return evaluator.read(packed.operand->get(), access, place);
 }
 
 /// The first `count` lanes; nothing if that is known to be all of them.

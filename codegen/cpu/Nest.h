@@ -32,10 +32,12 @@ private:
   Dims panelDims() const;
   Values split(mlir::Value id, llvm::ArrayRef<Dim> dims, Values at);
 
+  void writeChunks(mlir::Value begin, mlir::Value end, const Values &at);
   void writePanels(const Values &at);
   void writePanel(const Packed &packed, Values at);
-  void writePanelBlock(const Packed &packed, mlir::Value panel, const Values &at,
-                       mlir::AffineMap access, llvm::ArrayRef<Dim> dims);
+  Values turnedBlock(const Packed &packed, const Values &at, mlir::AffineMap access, Dim vectorDim);
+  mlir::Value panelVector(const Packed &packed, const Values &at, mlir::AffineMap access,
+                          Dim vectorDim);
   void writeTileRows(const Values &at);
   void writeTile(const Block &tile);
   void writePass(const Pass &pass, const Block &tile);
@@ -45,6 +47,7 @@ private:
   Values writeBlock(const Pass &pass, const Block &block, mlir::ValueRange carried);
 
   void writeContractions(const ContractionGroup &contraction, const Block &block);
+  mlir::Value startOf(mlir::OpOperand &init, const Point &point);
   Values reduce(const ContractionGroup &contraction, llvm::ArrayRef<Dim> over, Block block,
                 bool unrolled, mlir::ValueRange carried);
   Values reduceInnermost(const ContractionGroup &contraction, Dim dim, Block block, bool unrolled,
@@ -71,6 +74,8 @@ private:
   llvm::DenseMap<mlir::Value, Storage> scratch;
   llvm::DenseMap<mlir::OpOperand *, mlir::Value> panels;
   unsigned places = 0;
+  /// Of a group with a stepDim: outputs are first given their initial values, then added to.
+  enum { AllAtOnce, InitialValues, OneStep } phase = AllAtOnce;
 };
 
 } // namespace formwork

@@ -35,12 +35,12 @@ struct Pass {
   llvm::SmallVector<mlir::Value> stores;
 };
 
-/// An operand whose elements along the vector dimension are not adjacent is copied into a panel in
-/// which they are.
+/// An operand of which a tile's part is copied, so that elements along the vector dimension are
+/// adjacent and vectors that are used one after the other lie one after the other.
 struct Packed {
   mlir::OpOperand *operand;
-  /// The dimension along which the operand's elements are adjacent.
-  Dim along;
+  /// The dimension along which the operand's elements are adjacent, if it is one of the panel's.
+  int along;
 };
 
 struct Group {
@@ -53,6 +53,10 @@ struct Group {
   int64_t rows = 1, vectors = 1;
   /// Elements of the vector dimension in a tile, if it is outer.
   int64_t tileWidth = 0;
+  /// A reduced dimension that is looped over outside of all tiles, whose sums then rest in the
+  /// output between its steps: what one step reads of the operands stays in the cache for all
+  /// tiles.
+  int stepDim = noDim;
   std::vector<Pass> passes;
   std::vector<Packed> packed;
 

@@ -48,9 +48,11 @@ private:
 };
 } // namespace
 
-/// Row-major and dense, unless the argument says how its rows lie.
-static MemRefType bufferType(func::FuncOp function, unsigned argument) {
-  auto tensor = cast<RankedTensorType>(function.getArgumentTypes()[argument]);
+/// Row-major and dense, unless the argument says how its rows lie. A scalar stays one.
+static Type bufferType(func::FuncOp function, unsigned argument) {
+  auto tensor = dyn_cast<RankedTensorType>(function.getArgumentTypes()[argument]);
+  if (!tensor)
+    return function.getArgumentTypes()[argument];
   auto layout = function.getArgAttrOfType<MemRefLayoutAttrInterface>(
       argument, bufferization::BufferizationDialect::kBufferLayoutAttrName);
   return MemRefType::get(tensor.getShape(), tensor.getElementType(), layout);
@@ -96,10 +98,10 @@ Value KernelWriter::extentOf(Evaluator &evaluator, Writer &writer, Dim dim) {
 
 LogicalResult KernelWriter::bind(Evaluator &evaluator, Writer &writer, ValueRange arguments) {
   for (auto [tensor, buffer] : llvm::zip_equal(source.getArguments(), arguments)) {
-    auto type = cast<MemRefType>(buffer.getType());
+    auto type = dyn_cast<MemRefType>(buffer.getType());
     Value bytes = buffer;
     // Vectors of booleans are vectors of bytes in memory; a memref of i1 would pack them.
-    if (type.getElementType().isInteger(1))
+    if (type && type.getElementType().isInteger(1))
       bytes = UnrealizedConversionCastOp::create(
                   writer.builder,
                   MemRefType::get(type.getShape(), writer.builder.getI8Type(), type.getLayout()),

@@ -185,6 +185,282 @@ func.func private @k(%x: tensor<{M}x{N}xf32>, %out: tensor<{N}x{M}xf32>) -> tens
 }
 )";
 
+/// Batches that are no leading dimension of an operand: its panel is gathered.
+static const char *batchedInside = R"(
+func.func private @k(%a: tensor<2x{M}x{K}xf32>, %b: tensor<{K}x{N}x2xf32>,
+                     %out: tensor<2x{M}x{N}xf32>) -> tensor<2x{M}x{N}xf32> {
+  %zero = arith.constant 0.0 : f32
+  %0 = linalg.fill ins(%zero : f32) outs(%out : tensor<2x{M}x{N}xf32>) -> tensor<2x{M}x{N}xf32>
+  %1 = linalg.generic {indexing_maps = [affine_map<(b, i, j, k) -> (b, i, k)>,
+                                        affine_map<(b, i, j, k) -> (k, j, b)>,
+                                        affine_map<(b, i, j, k) -> (b, i, j)>],
+                       iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+      ins(%a, %b : tensor<2x{M}x{K}xf32>, tensor<{K}x{N}x2xf32>)
+      outs(%0 : tensor<2x{M}x{N}xf32>) {
+    ^bb0(%x: f32, %y: f32, %o: f32):
+      %p = arith.mulf %x, %y : f32
+      %s = arith.addf %o, %p : f32
+      linalg.yield %s : f32
+  } -> tensor<2x{M}x{N}xf32>
+  return %1 : tensor<2x{M}x{N}xf32>
+}
+)";
+
+/// A 3x3 convolution with stride 2 and dilation 2, C channels to N.
+static const char *convolution = R"(
+func.func private @k(%x: tensor<{B}x13x12x{C}xf32>, %w: tensor<3x3x{C}x{N}xf32>,
+                     %bias: tensor<{N}xf32>, %out: tensor<{B}x5x8x{N}xf32>)
+    -> tensor<{B}x5x8x{N}xf32> {
+  %zero = arith.constant 0.0 : f32
+  %0 = linalg.fill ins(%zero : f32) outs(%out : tensor<{B}x5x8x{N}xf32>) -> tensor<{B}x5x8x{N}xf32>
+  %1 = linalg.generic {
+      indexing_maps = [affine_map<(n, p, q, o, i, j, c) -> (n, p * 2 + i * 2, q + j * 2, c)>,
+                       affine_map<(n, p, q, o, i, j, c) -> (i, j, c, o)>,
+                       affine_map<(n, p, q, o, i, j, c) -> (n, p, q, o)>],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel",
+                        "reduction", "reduction", "reduction"]}
+      ins(%x, %w : tensor<{B}x13x12x{C}xf32>, tensor<3x3x{C}x{N}xf32>)
+      outs(%0 : tensor<{B}x5x8x{N}xf32>) {
+    ^bb0(%a: f32, %b: f32, %o: f32):
+      %p = arith.mulf %a, %b : f32
+      %s = arith.addf %o, %p : f32
+      linalg.yield %s : f32
+  } -> tensor<{B}x5x8x{N}xf32>
+  %2 = linalg.generic {
+      indexing_maps = [affine_map<(n, p, q, o) -> (n, p, q, o)>, affine_map<(n, p, q, o) -> (o)>,
+                       affine_map<(n, p, q, o) -> (n, p, q, o)>],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel"]}
+      ins(%1, %bias : tensor<{B}x5x8x{N}xf32>, tensor<{N}xf32>)
+      outs(%out : tensor<{B}x5x8x{N}xf32>) {
+    ^bb0(%a: f32, %b: f32, %o: f32):
+      %s = arith.addf %a, %b : f32
+      %z = arith.constant 0.0 : f32
+      %r = arith.maximumf %s, %z : f32
+      linalg.yield %r : f32
+  } -> tensor<{B}x5x8x{N}xf32>
+  return %2 : tensor<{B}x5x8x{N}xf32>
+}
+)";
+
+/// What a convolution's image gets back: the kernel is read across its vectors, backwards.
+static const char *convolutionImageGradient = R"(
+func.func private @k(%dy: tensor<{B}x10x9x{N}xf32>, %w: tensor<3x3x{C}x{N}xf32>,
+                     %out: tensor<{B}x8x7x{C}xf32>) -> tensor<{B}x8x7x{C}xf32> {
+  %zero = arith.constant 0.0 : f32
+  %0 = linalg.fill ins(%zero : f32) outs(%out : tensor<{B}x8x7x{C}xf32>) -> tensor<{B}x8x7x{C}xf32>
+  %1 = linalg.generic {
+      indexing_maps = [affine_map<(n, p, q, c, i, j, o) -> (n, p + 2 - i, q + 2 - j, o)>,
+                       affine_map<(n, p, q, c, i, j, o) -> (i, j, c, o)>,
+                       affine_map<(n, p, q, c, i, j, o) -> (n, p, q, c)>],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel",
+                        "reduction", "reduction", "reduction"]}
+      ins(%dy, %w : tensor<{B}x10x9x{N}xf32>, tensor<3x3x{C}x{N}xf32>)
+      outs(%0 : tensor<{B}x8x7x{C}xf32>) {
+    ^bb0(%a: f32, %b: f32, %o: f32):
+      %p = arith.mulf %a, %b : f32
+      %s = arith.addf %o, %p : f32
+      linalg.yield %s : f32
+  } -> tensor<{B}x8x7x{C}xf32>
+  return %1 : tensor<{B}x8x7x{C}xf32>
+}
+)";
+
+static const char *convolutionKernelGradient = R"(
+func.func private @k(%x: tensor<{B}x10x9x{C}xf32>, %dy: tensor<{B}x8x7x{N}xf32>,
+                     %out: tensor<3x3x{C}x{N}xf32>) -> tensor<3x3x{C}x{N}xf32> {
+  %zero = arith.constant 0.0 : f32
+  %0 = linalg.fill ins(%zero : f32) outs(%out : tensor<3x3x{C}x{N}xf32>) -> tensor<3x3x{C}x{N}xf32>
+  %1 = linalg.generic {
+      indexing_maps = [affine_map<(i, j, c, o, n, p, q) -> (n, p + i, q + j, c)>,
+                       affine_map<(i, j, c, o, n, p, q) -> (n, p, q, o)>,
+                       affine_map<(i, j, c, o, n, p, q) -> (i, j, c, o)>],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel",
+                        "reduction", "reduction", "reduction"]}
+      ins(%x, %dy : tensor<{B}x10x9x{C}xf32>, tensor<{B}x8x7x{N}xf32>)
+      outs(%0 : tensor<3x3x{C}x{N}xf32>) {
+    ^bb0(%a: f32, %b: f32, %o: f32):
+      %p = arith.mulf %a, %b : f32
+      %s = arith.addf %o, %p : f32
+      linalg.yield %s : f32
+  } -> tensor<3x3x{C}x{N}xf32>
+  return %1 : tensor<3x3x{C}x{N}xf32>
+}
+)";
+
+/// The place of the first maximum of each 2x2 window: comparisons and selections in a reduction.
+static const char *poolingPlaces = R"(
+func.func private @k(%x: tensor<{B}x6x8x{C}xf32>, %y: tensor<{B}x3x4x{C}xf32>,
+                     %shape: tensor<2x2xf32>, %out: tensor<{B}x3x4x{C}xi32>)
+    -> tensor<{B}x3x4x{C}xi32> {
+  %nowhere = arith.constant 4 : i32
+  %0 = linalg.fill ins(%nowhere : i32) outs(%out : tensor<{B}x3x4x{C}xi32>)
+      -> tensor<{B}x3x4x{C}xi32>
+  %1 = linalg.generic {
+      indexing_maps = [affine_map<(n, p, q, c, i, j) -> (n, p * 2 + i, q * 2 + j, c)>,
+                       affine_map<(n, p, q, c, i, j) -> (n, p, q, c)>,
+                       affine_map<(n, p, q, c, i, j) -> (i, j)>,
+                       affine_map<(n, p, q, c, i, j) -> (n, p, q, c)>],
+      iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction"]}
+      ins(%x, %y, %shape : tensor<{B}x6x8x{C}xf32>, tensor<{B}x3x4x{C}xf32>, tensor<2x2xf32>)
+      outs(%0 : tensor<{B}x3x4x{C}xi32>) {
+    ^bb0(%a: f32, %b: f32, %s: f32, %o: i32):
+      %i = linalg.index 4 : index
+      %j = linalg.index 5 : index
+      %c2 = arith.constant 2 : index
+      %r = arith.muli %i, %c2 : index
+      %t = arith.addi %r, %j : index
+      %place = arith.index_cast %t : index to i32
+      %hit = arith.cmpf oge, %a, %b : f32
+      %found = arith.select %hit, %place, %nowhere : i32
+      %least = arith.minsi %o, %found : i32
+      linalg.yield %least : i32
+  } -> tensor<{B}x3x4x{C}xi32>
+  return %1 : tensor<{B}x3x4x{C}xi32>
+}
+)";
+
+static const char *padding = R"(
+func.func private @k(%x: tensor<{B}x5x6x{C}xf32>, %out: tensor<{B}x8x7x{C}xf32>)
+    -> tensor<{B}x8x7x{C}xf32> {
+  %value = arith.constant -1.0 : f32
+  %0 = tensor.pad %x low[0, 1, 0, 0] high[0, 2, 1, 0] {
+    ^bb0(%a: index, %b: index, %c: index, %d: index):
+      tensor.yield %value : f32
+  } : tensor<{B}x5x6x{C}xf32> to tensor<{B}x8x7x{C}xf32>
+  return %0 : tensor<{B}x8x7x{C}xf32>
+}
+)";
+
+/// Rows beyond the table are its last one.
+static const char *lookup = R"(
+func.func private @k(%table: tensor<{R}x{C}xf32>, %at: tensor<{B}xi32>,
+                     %out: tensor<{B}x{C}xf32>) -> tensor<{B}x{C}xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %rows = tensor.dim %table, %c0 : tensor<{R}x{C}xf32>
+  %last = arith.subi %rows, %c1 : index
+  %0 = linalg.generic {indexing_maps = [affine_map<(b, c) -> (b)>, affine_map<(b, c) -> (b, c)>],
+                       iterator_types = ["parallel", "parallel"]}
+      ins(%at : tensor<{B}xi32>) outs(%out : tensor<{B}x{C}xf32>) {
+    ^bb0(%i: i32, %o: f32):
+      %w = arith.index_cast %i : i32 to index
+      %r = arith.minsi %w, %last : index
+      %c = linalg.index 1 : index
+      %e = tensor.extract %table[%r, %c] : tensor<{R}x{C}xf32>
+      linalg.yield %e : f32
+  } -> tensor<{B}x{C}xf32>
+  return %0 : tensor<{B}x{C}xf32>
+}
+)";
+
+/// One element per lane, each from a row of its own.
+static const char *pickEach = R"(
+func.func private @k(%table: tensor<{B}x{C}xf32>, %at: tensor<{B}xi64>, %out: tensor<{B}xf32>)
+    -> tensor<{B}xf32> {
+  %0 = linalg.generic {indexing_maps = [affine_map<(b) -> (b)>, affine_map<(b) -> (b)>],
+                       iterator_types = ["parallel"]}
+      ins(%at : tensor<{B}xi64>) outs(%out : tensor<{B}xf32>) {
+    ^bb0(%i: i64, %o: f32):
+      %b = linalg.index 0 : index
+      %c = arith.index_cast %i : i64 to index
+      %e = tensor.extract %table[%b, %c] : tensor<{B}x{C}xf32>
+      linalg.yield %e : f32
+  } -> tensor<{B}xf32>
+  return %0 : tensor<{B}xf32>
+}
+)";
+
+/// Mean and variance of columns, then what is normalized: three passes over a tile of columns.
+static const char *columnNorm = R"(
+#ij = affine_map<(i, j) -> (i, j)>
+#j = affine_map<(i, j) -> (j)>
+func.func private @k(%x: tensor<{M}x{N}xf32>, %mean: tensor<{N}xf32>, %out: tensor<{M}x{N}xf32>)
+    -> (tensor<{N}xf32>, tensor<{M}x{N}xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %0 = linalg.fill ins(%zero : f32) outs(%mean : tensor<{N}xf32>) -> tensor<{N}xf32>
+  %1 = linalg.generic {indexing_maps = [#ij, #j], iterator_types = ["reduction", "parallel"]}
+      ins(%x : tensor<{M}x{N}xf32>) outs(%0 : tensor<{N}xf32>) {
+    ^bb0(%a: f32, %o: f32):
+      %r = arith.addf %o, %a : f32
+      linalg.yield %r : f32
+  } -> tensor<{N}xf32>
+  %2 = linalg.fill ins(%zero : f32) outs(%mean : tensor<{N}xf32>) -> tensor<{N}xf32>
+  %3 = linalg.generic {indexing_maps = [#ij, #j, #j], iterator_types = ["reduction", "parallel"]}
+      ins(%x, %1 : tensor<{M}x{N}xf32>, tensor<{N}xf32>) outs(%2 : tensor<{N}xf32>) {
+    ^bb0(%a: f32, %m: f32, %o: f32):
+      %c = arith.constant 0.125 : f32
+      %s = arith.mulf %m, %c : f32
+      %d = arith.subf %a, %s : f32
+      %q = arith.mulf %d, %d : f32
+      %r = arith.addf %o, %q : f32
+      linalg.yield %r : f32
+  } -> tensor<{N}xf32>
+  %4 = linalg.generic {indexing_maps = [#ij, #j, #ij], iterator_types = ["parallel", "parallel"]}
+      ins(%x, %3 : tensor<{M}x{N}xf32>, tensor<{N}xf32>) outs(%out : tensor<{M}x{N}xf32>) {
+    ^bb0(%a: f32, %v: f32, %o: f32):
+      %one = arith.constant 1.0 : f32
+      %t = arith.addf %v, %one : f32
+      %u = math.sqrt %t : f32
+      %r = arith.divf %a, %u : f32
+      linalg.yield %r : f32
+  } -> tensor<{M}x{N}xf32>
+  return %1, %4 : tensor<{N}xf32>, tensor<{M}x{N}xf32>
+}
+)";
+
+/// A product, its rows' maxima and what is left below them: a contraction feeds a later pass.
+static const char *productAndRows = R"(
+#ij = affine_map<(i, j) -> (i, j)>
+#i = affine_map<(i, j) -> (i)>
+func.func private @k(%a: tensor<{M}x{K}xf32>, %b: tensor<{K}x{N}xf32>, %most: tensor<{M}xf32>,
+                     %out: tensor<{M}x{N}xf32>) -> (tensor<{M}xf32>, tensor<{M}x{N}xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %low = arith.constant -1.0e30 : f32
+  %0 = linalg.fill ins(%zero : f32) outs(%out : tensor<{M}x{N}xf32>) -> tensor<{M}x{N}xf32>
+  %1 = linalg.matmul ins(%a, %b : tensor<{M}x{K}xf32>, tensor<{K}x{N}xf32>)
+      outs(%0 : tensor<{M}x{N}xf32>) -> tensor<{M}x{N}xf32>
+  %2 = linalg.fill ins(%low : f32) outs(%most : tensor<{M}xf32>) -> tensor<{M}xf32>
+  %3 = linalg.generic {indexing_maps = [#ij, #i], iterator_types = ["parallel", "reduction"]}
+      ins(%1 : tensor<{M}x{N}xf32>) outs(%2 : tensor<{M}xf32>) {
+    ^bb0(%x: f32, %o: f32):
+      %r = arith.maximumf %x, %o : f32
+      linalg.yield %r : f32
+  } -> tensor<{M}xf32>
+  %4 = linalg.generic {indexing_maps = [#ij, #i, #ij], iterator_types = ["parallel", "parallel"]}
+      ins(%1, %3 : tensor<{M}x{N}xf32>, tensor<{M}xf32>) outs(%out : tensor<{M}x{N}xf32>) {
+    ^bb0(%x: f32, %m: f32, %o: f32):
+      %r = arith.subf %x, %m : f32
+      linalg.yield %r : f32
+  } -> tensor<{M}x{N}xf32>
+  return %3, %4 : tensor<{M}xf32>, tensor<{M}x{N}xf32>
+}
+)";
+
+/// Two variables' steps and a counter in one kernel, in place: groups that share nothing.
+static const char *optimizerStep = R"(
+#i = affine_map<(i) -> (i)>
+#0 = affine_map<(i) -> ()>
+func.func private @k(%g: tensor<{M}xf32>, %h: tensor<{N}xf32>, %rate: tensor<f32>,
+                     %v: tensor<{M}xf32>, %w: tensor<{N}xf32>)
+    -> (tensor<{M}xf32>, tensor<{N}xf32>) {
+  %0 = linalg.generic {indexing_maps = [#i, #0, #i], iterator_types = ["parallel"]}
+      ins(%g, %rate : tensor<{M}xf32>, tensor<f32>) outs(%v : tensor<{M}xf32>) {
+    ^bb0(%a: f32, %r: f32, %o: f32):
+      %s = arith.mulf %a, %r : f32
+      %t = arith.subf %o, %s : f32
+      linalg.yield %t : f32
+  } -> tensor<{M}xf32>
+  %1 = linalg.generic {indexing_maps = [#i, #0, #i], iterator_types = ["parallel"]}
+      ins(%h, %rate : tensor<{N}xf32>, tensor<f32>) outs(%w : tensor<{N}xf32>) {
+    ^bb0(%a: f32, %r: f32, %o: f32):
+      %s = arith.mulf %a, %r : f32
+      %t = arith.subf %o, %s : f32
+      linalg.yield %t : f32
+  } -> tensor<{N}xf32>
+  return %0, %1 : tensor<{M}xf32>, tensor<{N}xf32>
+}
+)";
+
 static std::vector<Sizes> matrices(std::vector<std::array<int64_t, 3>> list) {
   std::vector<Sizes> sizes;
   for (auto [m, n, k] : list)
@@ -233,6 +509,10 @@ const std::vector<KernelRow> &kernelRows() {
                          {3, 1},
                          {16, 16},
                          {17, 1100}});
+    std::vector<Sizes> images = {{{"B", 2}, {"C", 3}, {"N", 20}},
+                                 {{"B", 1}, {"C", 17}, {"N", 5}},
+                                 {{"B", 3}, {"C", 1}, {"N", 16}}};
+    std::vector<Sizes> tables = {{{"B", 7}, {"C", 5}, {"R", 9}}, {{"B", 33}, {"C", 20}, {"R", 4}}};
     std::vector<KernelRow> all = {
         {"matmul", matmul, products},
         {"matmul_bias_relu", matmulBiasRelu, products},
@@ -244,6 +524,21 @@ const std::vector<KernelRow> &kernelRows() {
         {"column_sum", columnSum, areas},
         {"full_sum", fullSum, areas},
         {"transpose", transpose, areas},
+        {"batched_inside", batchedInside, matrices({{5, 7, 3}, {33, 40, 17}})},
+        {"convolution", convolution, images},
+        {"convolution_image_gradient", convolutionImageGradient, images},
+        {"convolution_kernel_gradient", convolutionKernelGradient, images},
+        {"pooling_places", poolingPlaces, images},
+        {"padding", padding, images},
+        {"lookup", lookup, tables, true, 0, false, 20},
+        {"pick_each", pickEach, tables, true, 0, false, 5},
+        {"column_norm", columnNorm, planes({{8, 40}, {5, 7}, {8, 16}, {33, 3}})},
+        // A product that later passes read needs rows of known length.
+        {"product_and_rows", productAndRows, matrices({{5, 7, 3}, {19, 40, 17}, {32, 10, 64}}),
+         false},
+        {"optimizer_step", optimizerStep, planes({{5, 70}, {2048, 33}, {3000, 1}})},
+        // Large enough for the right operand to be copied.
+        {"matmul_packed", matmul, matrices({{200, 530, 20}})},
     };
     for (const char *name : {"matmul", "matmul_bias_relu", "softmax", "transpose"})
       for (const KernelRow &row : std::vector<KernelRow>(all))

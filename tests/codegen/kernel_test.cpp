@@ -109,6 +109,26 @@ TEST_P(KernelTest, ComputesWhatPlainLoopsCompute) {
     ASSERT_EQ(actual[i].bytes, split[i].bytes) << "argument " << i;
 }
 
+/// Narrower vectors, fewer registers, no fused multiply-add: other tiles, the same values.
+TEST(OtherTargets, ComputeWhatPlainLoopsCompute) {
+  for (formwork::CPUTarget target : {formwork::CPUTarget::avx2(), formwork::CPUTarget::sse()})
+    for (const KernelRow &row : kernelRows()) {
+      Case param{&row, row.sizes.front(), false};
+      Options options;
+      options.target = target;
+      auto scheduled = Compiled::scheduled(row.text, param.sizes, options);
+      ASSERT_TRUE(scheduled) << row.name;
+      std::vector<Array> actual = scheduled->arguments();
+      fill(actual, row);
+      std::vector<Array> expected = runPlain(param, actual);
+      scheduled->run(actual);
+      ASSERT_EQ(expected.size(), actual.size());
+      for (size_t i = 0; i < actual.size(); ++i)
+        expectClose(actual[i], expected[i],
+                    expected[i].element == Element::F64 ? 1e-12 : row.tolerance);
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(Kernels, KernelTest, ::testing::ValuesIn(allCases()), nameOf);
 
 } // namespace
