@@ -1,6 +1,7 @@
 // The reference executor: buildReferencePipeline, then MLIR's JIT.
 #include "tests/numeric/Executor.h"
 #include "passes/Passes.h"
+#include "tests/numeric/Buffer.h"
 #include "tools/Dialects.h"
 
 #include "mlir/ExecutionEngine/CRunnerUtils.h"
@@ -16,9 +17,6 @@ using namespace mlir;
 
 namespace formwork::test {
 
-/// All bits set is NaN in every floating-point type, and no likely integer.
-static constexpr int poison = 0xff;
-
 namespace {
 /// Where malloc in produced code gets its memory: the reference pipeline frees nothing.
 struct Heap {
@@ -28,66 +26,6 @@ struct Heap {
     blocks.emplace_back(new char[size]);
     return std::memset(blocks.back().get(), poison, size);
   }
-};
-
-/// An array's bytes in its element type, and the descriptor through which MLIR sees them.
-class Buffer {
-public:
-  explicit Buffer(const Array &array) : element(array.element) {
-    bytes.assign(std::max<size_t>(1, array.size() * elementSize()), char(poison));
-    descriptor = {reinterpret_cast<intptr_t>(bytes.data()),
-                  reinterpret_cast<intptr_t>(bytes.data()), 0};
-    descriptor.insert(descriptor.end(), array.shape.begin(), array.shape.end());
-    for (int64_t i = 1; i <= array.rank(); ++i)
-      descriptor.push_back(countElements(Shape(array.shape.begin() + i, array.shape.end())));
-  }
-
-  void write(const Array &array) {
-    convert([&](auto *data) {
-      for (int64_t i = 0; i < array.size(); ++i)
-        data[i] = array.values[i];
-    });
-  }
-
-  void read(Array &array) {
-    convert([&](auto *data) {
-      for (int64_t i = 0; i < array.size(); ++i)
-        array.values[i] = data[i];
-    });
-  }
-
-  void *argument() {
-    pointer = descriptor.data();
-    return &pointer;
-  }
-
-private:
-  size_t elementSize() const {
-    return element == "i1" ? 1 : element == "f32" || element == "i32" ? 4 : 8;
-  }
-
-  void convert(llvm::function_ref<void(double *)> f64, llvm::function_ref<void(float *)> f32,
-               llvm::function_ref<void(int64_t *)> i64, llvm::function_ref<void(int32_t *)> i32,
-               llvm::function_ref<void(bool *)> i1) {
-    if (element == "f64")
-      f64(reinterpret_cast<double *>(bytes.data()));
-    else if (element == "f32")
-      f32(reinterpret_cast<float *>(bytes.data()));
-    else if (element == "i64")
-      i64(reinterpret_cast<int64_t *>(bytes.data()));
-    else if (element == "i32")
-      i32(reinterpret_cast<int32_t *>(bytes.data()));
-    else if (element == "i1")
-      i1(reinterpret_cast<bool *>(bytes.data()));
-    else
-      llvm::report_fatal_error("tests have no arrays of " + llvm::Twine(element));
-  }
-  void convert(auto body) { convert(body, body, body, body, body); }
-
-  std::string element;
-  std::vector<char> bytes;
-  std::vector<int64_t> descriptor;
-  int64_t *pointer = nullptr;
 };
 } // namespace
 
@@ -120,7 +58,7 @@ public:
       buffers.emplace_back(result);
     std::vector<void *> packed;
     for (Buffer &buffer : buffers)
-      packed.push_back(buffer.argument());
+      packed.push_back(buffer.descriptorArgument());
     Heap heap;
     currentHeap = &heap;
     lookup(function)(packed.data());
@@ -193,6 +131,7 @@ std::unique_ptr<Executor> makeReferenceExecutor(std::optional<Fault> fault) {
 std::vector<std::unique_ptr<Executor>> makeExecutors() {
   std::vector<std::unique_ptr<Executor>> executors;
   executors.push_back(makeReferenceExecutor());
+  executors.push_back(makeCpuExecutor());
   return executors;
 }
 

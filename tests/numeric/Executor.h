@@ -51,6 +51,10 @@ struct Fault {
 /// element before writing it gives NaN.
 std::unique_ptr<Executor> makeReferenceExecutor(std::optional<Fault> fault = std::nullopt);
 
+/// The production pipeline for the machine at hand: kernels, memory plan, schedules, object code.
+/// Its arena comes poisoned too, between canaries.
+std::unique_ptr<Executor> makeCpuExecutor();
+
 /// One for each pipeline there is.
 std::vector<std::unique_ptr<Executor>> makeExecutors();
 

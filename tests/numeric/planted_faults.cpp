@@ -184,8 +184,9 @@ TEST_F(PlantedFault, a_slice_that_begins_one_too_late_is_noticed) {
     auto slice = dyn_cast<SliceOp>(op);
     if (!slice)
       return false;
-    slice.setStart({slice.getStart()[0] + 1});
-    slice.setLimit({slice.getLimit()[0] + 1});
+    int64_t start = slice.getStart()[0] + 1, limit = slice.getLimit()[0] + 1;
+    slice.setStart(ArrayRef<int64_t>(start));
+    slice.setLimit(ArrayRef<int64_t>(limit));
     return true;
   });
 }
