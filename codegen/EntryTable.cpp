@@ -89,9 +89,10 @@ std::vector<Entry> readEntries(ModuleOp module, StringRef prefix) {
   auto symbols = module->getAttrOfType<IntegerAttr>("fw.symbols");
   std::vector<Entry> result;
   for (auto &[name, entry] : entries) {
-    llvm::stable_sort(entry.concretes, [](const ConcreteEntry &a, const ConcreteEntry &b) {
-      return a.general < b.general;
-    });
+    // The general one, of which there is one, last.
+    auto general = llvm::find_if(entry.concretes, std::mem_fn(&ConcreteEntry::general));
+    if (general != entry.concretes.end())
+      std::rotate(general, general + 1, entry.concretes.end());
     entry.dimCount = symbols && usesSymbols(entry) ? symbols.getInt() : 0;
     result.push_back(std::move(entry));
   }

@@ -120,12 +120,20 @@ static int64_t bestFit(const Buffer &buffer, SmallVector<std::pair<int64_t, int6
   return best >= 0 ? best : at;
 }
 
+/// Among equals the first in the program first: the buffers lie in that order.
+template <typename Weight>
+static void sortLargestFirst(SmallVectorImpl<Buffer *> &order, Weight weight) {
+  llvm::sort(order, [&](Buffer *a, Buffer *b) {
+    return std::pair(weight(b), a) < std::pair(weight(a), b);
+  });
+}
+
 int64_t Planner::placeStatic() {
   SmallVector<Buffer *> order;
   for (Buffer &buffer : buffers)
     if (buffer.isStatic())
       order.push_back(&buffer);
-  llvm::stable_sort(order, [](Buffer *a, Buffer *b) { return a->bytes > b->bytes; });
+  sortLargestFirst(order, [](Buffer *buffer) { return buffer->bytes; });
   int64_t end = 0;
   for (size_t i = 0; i < order.size(); ++i) {
     SmallVector<std::pair<int64_t, int64_t>> busy;
@@ -148,7 +156,7 @@ void Planner::assignSlots() {
   auto weight = [](Buffer *buffer) {
     return std::pair(buffer->alloc.getType().getNumDynamicDims(), buffer->bytes);
   };
-  llvm::stable_sort(order, [&](Buffer *a, Buffer *b) { return weight(a) > weight(b); });
+  sortLargestFirst(order, weight);
   for (Buffer *buffer : order) {
     auto fits = [&](const Slot &slot) {
       return llvm::none_of(slot.members,

@@ -95,7 +95,9 @@ static FailureOr<Values> freshValues(ModuleOp module, const CompileOptions &opti
     return failure();
   Values values{StateLayout(module), {}};
   values.bytes = allocate(values.layout.size());
-  auto artifact = compileForCPU(module, {.name = options.name});
+  CPUOptions forThisMachine;
+  forThisMachine.name = options.name;
+  auto artifact = compileForCPU(module, forThisMachine);
   if (failed(artifact))
     return failure();
   assert(artifact->entries.size() == 1 && "only init was kept");

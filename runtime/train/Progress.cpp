@@ -15,8 +15,7 @@ static constexpr int barWidth = 20;
 Display displayFor(FILE *stream) { return isatty(fileno(stream)) ? Display::Bar : Display::Lines; }
 
 std::string formatMetrics(Metrics::Values values) {
-  std::stable_sort(values.begin(), values.end(),
-                   [](auto &a, auto &b) { return a.first < b.first; });
+  std::sort(values.begin(), values.end());
   std::string result;
   for (auto &[name, value] : values) {
     result += result.empty() ? "" : " - ";

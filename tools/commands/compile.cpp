@@ -107,7 +107,7 @@ void addCompileCommand(CLI::App &program, int &status) {
       ->option_text("N");
   addTarget(*command, arguments->options);
   addSettings(*command, arguments->options);
-  command->callback([arguments, &status, command] {
+  command->callback([arguments, &status] {
     if (arguments->output.empty() && stageOf(arguments->emit) == Stage::Object)
       throw CLI::RequiredError("-o");
     status = compile(*arguments);
