@@ -536,7 +536,7 @@ LogicalResult Evaluator::bindBody(func::FuncOp function) {
         return op.emitError() << "no CPU schedule: a table of constants inside a kernel";
     } else if (isa<arith::ArithDialect, affine::AffineDialect>(op.getDialect())) {
       // What depends on a tensor's element is not here: linalg ops compute that.
-      builder.clone(op, bound);
+      writer.clone(op, bound);
     }
   }
   return success();

@@ -55,6 +55,12 @@ Value Writer::make(OperationState &state) {
   return unique(op->getResult(0));
 }
 
+void Writer::clone(Operation &op, IRMapping &values) {
+  Operation *copy = builder.clone(op, values);
+  for (auto [original, result] : llvm::zip_equal(op.getResults(), copy->getResults()))
+    values.map(original, op.getNumResults() == 1 ? unique(result) : result);
+}
+
 //===--- index arithmetic ------------------------------------------------------------------------
 
 Value Writer::index(int64_t value) { return make<arith::ConstantOp>(builder.getIndexAttr(value)); }

@@ -7,6 +7,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "llvm/ADT/DenseSet.h"
 
@@ -24,6 +25,8 @@ public:
   }
   /// An op of one result, given generically.
   mlir::Value make(mlir::OperationState &state);
+  /// `op` with its operands as `values` has them, its results added there.
+  void clone(mlir::Operation &op, mlir::IRMapping &values);
 
   mlir::Value index(int64_t value);
   mlir::Value add(mlir::Value a, int64_t b);

@@ -6,6 +6,7 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/ExecutionEngine/CRunnerUtils.h"
 #include "mlir/ExecutionEngine/ExecutionEngine.h"
 #include "mlir/ExecutionEngine/OptUtils.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -167,7 +168,15 @@ static std::unique_ptr<ExecutionEngine> makeEngine(ModuleOp module, const std::s
   auto transformer = makeOptimizingTransformer(3, 0, machine.get());
   options.transformer = transformer;
   options.jitCodeGenOptLevel = llvm::CodeGenOptLevel::Aggressive;
-  return llvm::cantFail(ExecutionEngine::create(module, options, std::move(machine)));
+  auto engine = llvm::cantFail(ExecutionEngine::create(module, options, std::move(machine)));
+  // The reference pipeline copies between buffers of different strides by a call.
+  engine->registerSymbols([](llvm::orc::MangleAndInterner interner) {
+    llvm::orc::SymbolMap symbols;
+    symbols[interner("memrefCopy")] = {llvm::orc::ExecutorAddr::fromPtr(&memrefCopy),
+                                       llvm::JITSymbolFlags::Exported};
+    return symbols;
+  });
+  return engine;
 }
 
 std::unique_ptr<Compiled> Compiled::scheduled(const std::string &text, const Sizes &sizes,
