@@ -95,8 +95,7 @@ void EntryWriter::writeArenaSize(const ConcreteEntry &concrete, func::FuncOp siz
   for (unsigned i = 0; i < size.getNumArguments(); ++i)
     sizes.push_back(sizeOf(size.getArgAttrOfType<IntegerAttr>(i, "fw.symbol").getInt(),
                            function.getArgument(0)));
-  // Their numbers have done their duty; LLVM knows no such attribute.
-  size.removeArgAttrsAttr();
+  size.removeArgAttrsAttr(); // As in write().
   Value bytes = func::CallOp::create(builder, location, size, sizes).getResult(0);
   LLVM::ReturnOp::create(builder, location,
                          Value(arith::IndexCastOp::create(builder, location, i64, bytes)));
@@ -195,6 +194,7 @@ LogicalResult EntryWriter::write(const Entry &entry, const ConcreteEntry &concre
   LLVM::ReturnOp::create(builder, location, constant(i32, FORMWORK_OK));
 
   host.setPrivate();
+  host.removeArgAttrsAttr(); // Their numbers have done their duty; LLVM knows no such attribute.
   host->setAttr("llvm.linkage",
                 LLVM::LinkageAttr::get(module.getContext(), LLVM::linkage::Linkage::Internal));
   host->setAttr("passthrough", builder.getStrArrayAttr({"noinline"}));

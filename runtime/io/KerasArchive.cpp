@@ -1,7 +1,8 @@
 // .keras archives, through the module of keras_io/; see KerasArchive.h.
 //
-// The module is looked for beside the program, then in $FORMWORK_LIB, then where this Formwork was
-// built and where it is installed. Nothing else is searched, so that no stray library is run.
+// The module is looked for beside the program, then in $FORMWORK_LIB, then as any shared library:
+// where the program was told to look when it was linked (`formwork compile` names the Formwork that
+// it belongs to), then in the system's folders. No path is compiled into the runtime.
 #include "runtime/io/KerasArchive.h"
 
 #include "runtime/Error.h"
@@ -25,36 +26,38 @@ static std::string programFolder() {
 }
 
 static std::vector<std::string> candidates() {
-  std::vector<std::string> folders = {programFolder()};
-  if (const char *setting = getenv("FORMWORK_LIB"))
-    folders.push_back(setting);
-  folders.push_back(FORMWORK_BUILD_FOLDER);
-  folders.push_back(FORMWORK_INSTALL_FOLDER);
-  for (std::string &folder : folders)
-    folder += std::string("/") + moduleName;
-  return folders;
+  std::vector<std::string> paths = {programFolder() + "/" + moduleName};
+  if (const char *folder = getenv("FORMWORK_LIB"))
+    paths.push_back(std::string(folder) + "/" + moduleName);
+  paths.push_back(moduleName);
+  return paths;
+}
+
+/// The module at that path; null, with the reason added to `tried`, if it is not there or unfit.
+static const formwork_keras_io *load(const std::string &path, std::string &tried) {
+  void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library) {
+    bool absent = path.find('/') != std::string::npos && access(path.c_str(), F_OK);
+    tried += text("\n  %s", absent ? (path + ": is not there").c_str() : dlerror());
+    return nullptr;
+  }
+  auto *get = reinterpret_cast<decltype(&formwork_keras_io_module)>(
+      dlsym(library, "formwork_keras_io_module"));
+  if (get && get()->abi == FORMWORK_ABI && get()->size >= sizeof(formwork_keras_io))
+    return get();
+  tried += text("\n  %s: belongs to another version of Formwork", path.c_str());
+  return nullptr;
 }
 
 static const formwork_keras_io &module(const std::string &file) {
   std::string tried;
-  for (const std::string &path : candidates()) {
-    void *library =
-        access(path.c_str(), R_OK) ? nullptr : dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (!library) {
-      const char *why = access(path.c_str(), R_OK) ? nullptr : dlerror();
-      tried += text("\n  %s: %s", path.c_str(), why ? why : "is not there");
-      continue;
-    }
-    auto *get = reinterpret_cast<decltype(&formwork_keras_io_module)>(
-        dlsym(library, "formwork_keras_io_module"));
-    if (get && get()->abi == FORMWORK_ABI && get()->size >= sizeof(formwork_keras_io))
-      return *get();
-    tried += text("\n  %s: belongs to another version of Formwork", path.c_str());
-  }
+  for (const std::string &path : candidates())
+    if (const formwork_keras_io *found = load(path, tried))
+      return *found;
   throw Error(
       text("%s: Keras archives need %s, which was found in none of these places:%s\nCopy it "
-           "beside this program, or name its folder in FORMWORK_LIB (it needs HDF5 and "
-           "libzip: apt install libhdf5-103-1 libzip4), or use a .safetensors file",
+           "beside this program, or name its folder in FORMWORK_LIB (it needs HDF5: apt install "
+           "libhdf5-103-1), or use a .safetensors file",
            file.c_str(), moduleName, tried.c_str()));
 }
 

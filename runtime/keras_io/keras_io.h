@@ -1,6 +1,6 @@
 /* The interface of libformwork_keras_io.so, which programs load when a .keras file is asked for.
  *
- * A module of its own, because it needs HDF5, libzip and a JSON library, and most programs never
+ * A module of its own, because it needs HDF5 and a JSON library, and most programs never
  * read such a file. Plain C: the module and the program share nothing but this.
  */
 #ifndef FORMWORK_KERAS_IO_H
