@@ -236,7 +236,7 @@ void Nest::store(Value value, const Block &block) {
     }
   for (auto &[at, element] : elements) {
     if (found == outputs.end()) {
-      evaluator.write(scratchOf(value), access, element, at);
+      evaluator.write(scratchOf(value, block.vectorDim), access, element, at);
       continue;
     }
     for (Value buffer : found->second)
@@ -244,20 +244,22 @@ void Nest::store(Value value, const Block &block) {
   }
 }
 
-/// A buffer for one tile of a value between two passes.
-Storage &Nest::scratchOf(Value value) {
+/// A buffer for one tile of a value between two passes, written in vectors along `vectorDim`.
+Storage &Nest::scratchOf(Value value, int vectorDim) {
   Storage &storage = scratch[value];
   if (storage.buffer)
     return storage;
   AffineMap access = kernel.access(cast<OpResult>(value));
   storage.kind = Storage::Scratch;
+  for (AffineExpr index : access.getResults())
+    if (auto dim = dyn_cast<AffineDimExpr>(index)) // else of size one
+      storage.dims.push_back(dim.getPosition());
+  if (vectorDim != noDim && contains(storage.dims, vectorDim)) {
+    llvm::erase(storage.dims, Dim(vectorDim));
+    storage.dims.push_back(vectorDim);
+  }
   SmallVector<int64_t> shape;
-  for (AffineExpr index : access.getResults()) {
-    auto dim = dyn_cast<AffineDimExpr>(index);
-    if (!dim)
-      continue; // of size one
-    Dim position = dim.getPosition();
-    storage.dims.push_back(position);
+  for (Dim position : storage.dims) {
     if (int(position) == group.rowDim)
       shape.push_back(group.rows);
     else if (int(position) == group.vectorDim)
@@ -288,7 +290,7 @@ void Nest::remember(const Pass &pass) {
       continue;
     auto found = outputs.find(value);
     evaluator.setStorage(value, found == outputs.end()
-                                    ? scratchOf(value)
+                                    ? scratch.lookup(value)
                                     : Storage{Storage::Buffer, found->second.front(), {}, {}, 1});
   }
 }

@@ -147,6 +147,9 @@ static void findPacked(const Kernel &kernel, Group &group) {
         if (vectorDim == noDim || !isa<BlockArgument>(operand->get()) ||
             !access.isProjectedPermutation() || !fitsPanel(kernel, group, access, vectorDim))
           continue;
+        // All rows of a tile read the same panel.
+        if (group.rowDim != noDim && group.rows > 1 && dependsOn(access, group.rowDim))
+          continue;
         Step step = stepOf(access, vectorDim);
         auto element = dyn_cast<FloatType>(getElementTypeOrSelf(operand->get().getType()));
         if (!element)

@@ -130,7 +130,8 @@ void Evaluator::write(const Storage &storage, AffineMap access, Value value, con
   if (!varies) {
     memref::StoreOp::create(builder, value, storage.buffer, indices);
   } else if (stepOf(access, point.vectorDim) == Step::Strided) {
-    fail(kernel.getFunction(), "a result is written across its vectors");
+    assert(storage.kind == Storage::Buffer && "scratch lies along vectors");
+    storeLanes(storage.buffer, access, value, point);
   } else if (point.mask && storage.kind == Storage::Buffer) {
     vector::MaskedStoreOp::create(builder, storage.buffer, indices, point.mask, value);
   } else {
@@ -138,10 +139,40 @@ void Evaluator::write(const Storage &storage, AffineMap access, Value value, con
   }
 }
 
+/// Elements that are not adjacent, one by one.
+void Evaluator::storeLanes(Value buffer, AffineMap access, Value vector, const Point &point) {
+  Value count = writer.index(point.lanes);
+  if (point.mask)
+    count = writer.minimum(
+        count, writer.make<arith::SubIOp>(extents[point.vectorDim], point.at[point.vectorDim]));
+  writer.loop(writer.index(0), count, 1, {}, [&](Value lane, ValueRange) {
+    SmallVector<Value> at = point.at, indices;
+    at[point.vectorDim] = writer.add(at[point.vectorDim], lane);
+    for (AffineExpr index : access.getResults())
+      indices.push_back(writer.expression(index, at));
+    Value element = vector::ExtractOp::create(writer.builder, vector, OpFoldResult(lane));
+    memref::StoreOp::create(writer.builder, element, buffer, indices);
+    return SmallVector<Value>();
+  });
+}
+
 //===--- tensors ---------------------------------------------------------------------------------
+
+/// Whether `access` is where the op itself writes: the only place of a tile that others may read.
+static bool isOwnPlace(const Kernel &kernel, OpResult result, AffineMap access) {
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(result.getType()).getShape();
+  for (auto [own, read, size] :
+       llvm::zip_equal(kernel.access(result).getResults(), access.getResults(), shape))
+    if (own != read && size != 1)
+      return false;
+  return true;
+}
 
 Value Evaluator::readStored(const Storage &storage, Value tensor, AffineMap access,
                             const Point &point) {
+  auto result = dyn_cast<OpResult>(tensor);
+  if (storage.kind != Storage::Buffer && result && !isOwnPlace(kernel, result, access))
+    return fail(tensor.getDefiningOp(), "another place of its result is read in the same kernel");
   if (storage.kind == Storage::Registers)
     return storage.registers[point.row * storage.perRow + (storage.perRow > 1 ? point.vector : 0)];
   Type element = getElementTypeOrSelf(tensor.getType());
@@ -167,6 +198,11 @@ Value Evaluator::read(Value tensor, AffineMap access, const Point &point) {
     return writer.make<arith::ConstantOp>(splat.getSplatValue<TypedAttr>());
   if (Value buffer = bound.lookupOrNull(tensor))
     return readStored({Storage::Buffer, buffer, {}, {}, 1}, tensor, access, point);
+
+  // What nothing has written may be anything.
+  if (tensor.getDefiningOp<tensor::EmptyOp>())
+    return writer.make<arith::ConstantOp>(
+        writer.builder.getZeroAttr(getElementTypeOrSelf(tensor.getType())));
 
   Key key{tensor, access, point.place, point.row, point.vector};
   if (Value value = known.lookup(key))
@@ -223,6 +259,17 @@ Value Evaluator::readView(Operation *view, AffineMap access, const Point &point)
         rest = dim == group.front() ? rest : rest.floorDiv(shape[dim]);
       }
       indices.append(split.rbegin(), split.rend());
+    }
+  } else if (auto slice = dyn_cast<tensor::ExtractSliceOp>(view)) {
+    if (ShapedType::isDynamicShape(slice.getStaticOffsets()) ||
+        ShapedType::isDynamicShape(slice.getStaticStrides()))
+      return fail(view, "a slice, at a place not known now, of a value of the same kernel");
+    llvm::SmallBitVector dropped = slice.getDroppedDims();
+    for (unsigned dim = 0, kept = 0; dim < dropped.size(); ++dim) {
+      AffineExpr index = getAffineConstantExpr(slice.getStaticOffset(dim), context);
+      if (!dropped[dim])
+        index = index + access.getResult(kept++) * slice.getStaticStride(dim);
+      indices.push_back(index);
     }
   } else if (auto pad = dyn_cast<tensor::PadOp>(view)) {
     return readPadded(pad, access, point);

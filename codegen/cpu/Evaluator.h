@@ -108,6 +108,8 @@ private:
   mlir::Value loadVector(mlir::Value buffer, mlir::Type element,
                          llvm::ArrayRef<mlir::Value> indices, mlir::Value mask, const Point &point);
   mlir::Value loadLanes(mlir::Value buffer, mlir::AffineMap access, const Point &point);
+  void storeLanes(mlir::Value buffer, mlir::AffineMap access, mlir::Value vector,
+                  const Point &point);
   llvm::SmallVector<mlir::Value> indicesOf(const Storage &storage, mlir::AffineMap access,
                                            const Point &point);
   llvm::SmallVector<mlir::Value> evaluate(mlir::linalg::GenericOp op,

@@ -61,7 +61,7 @@ private:
 
   void store(mlir::Value value, const Block &block);
   void remember(const Pass &pass);
-  Storage &scratchOf(mlir::Value value);
+  Storage &scratchOf(mlir::Value value, int vectorDim);
 
   Point point(const Block &block, int64_t row, int64_t vector) const;
   mlir::Value maskOf(mlir::Value count);

@@ -154,7 +154,16 @@ Dims Scheduler::outerOf(ArrayRef<unsigned> members) {
   return outer;
 }
 
-/// Items that need each other, or that may share their chunks, are together.
+/// The dimension along which an op's result is contiguous.
+static int writtenAlong(const Kernel &kernel, linalg::GenericOp op) {
+  AffineMap written = kernel.access(cast<OpResult>(op->getResult(0)));
+  for (Dim dim : kernel.parallel(op))
+    if (stepOf(written, dim) == Step::Unit)
+      return dim;
+  return noDim;
+}
+
+/// Items that need each other, or that may share their chunks and vectors, are together.
 SmallVector<SmallVector<unsigned>> Scheduler::connect() {
   llvm::IntEqClasses classes(items.size());
   for (auto [i, item] : llvm::enumerate(items))
@@ -180,6 +189,9 @@ SmallVector<SmallVector<unsigned>> Scheduler::connect() {
           continue;
         if (shared == 0 &&
             outerOf(lists[a]).size() + kernel.loops(items[lists[a][0]].op).size() > 0)
+          continue;
+        if (writtenAlong(kernel, items[lists[a].back()].op) !=
+            writtenAlong(kernel, items[lists[b].back()].op))
           continue;
         classes.join(lists[a].front(), lists[b].front());
         changed = true;
