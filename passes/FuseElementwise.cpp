@@ -113,16 +113,88 @@ static bool dependsOtherwise(Operation *first, Operation *last) {
 }
 
 /// Whether both ops visit the same elements in the same order.
-static bool sameElements(OpOperand *operand, GenericOp producer, GenericOp consumer) {
-  auto plain = [](AffineMap map) { return map.isIdentity(); };
+static bool sameElements(GenericOp producer, GenericOp consumer) {
+  auto plainIn = [](GenericOp op) {
+    return [op](OpOperand *operand) mutable {
+      return op.getMatchingIndexingMap(operand).isIdentity();
+    };
+  };
+  auto initials = [](GenericOp op) { return llvm::make_pointer_range(op.getDpsInitsMutable()); };
+  auto fromProducer = [&](OpOperand *operand) {
+    return operand->get().getDefiningOp() == producer;
+  };
   return isPointwise(producer) && isPointwise(consumer) &&
-         producer.getNumLoops() == consumer.getNumLoops() &&
-         plain(consumer.getMatchingIndexingMap(operand)) &&
-         llvm::all_of(producer.getIndexingMapsArray(),
-                      [&](AffineMap map) { return map.getNumDims() == producer.getNumLoops(); }) &&
-         llvm::all_of(llvm::seq(producer.getNumDpsInits()), [&](int64_t i) {
-           return plain(producer.getMatchingIndexingMap(producer.getDpsInitOperand(i)));
-         });
+         llvm::all_of(initials(producer), plainIn(producer)) &&
+         llvm::none_of(initials(consumer), fromProducer) &&
+         llvm::all_of(llvm::make_filter_range(consumer.getDpsInputOperands(), fromProducer),
+                      plainIn(consumer));
+}
+
+namespace {
+/// One op that computes what both compute, the producer's results first.
+class Union {
+public:
+  Union(GenericOp producer, GenericOp consumer) : producer(producer), consumer(consumer) {
+    for (GenericOp op : {producer, consumer})
+      collect(op);
+  }
+  GenericOp create(OpBuilder &builder);
+
+private:
+  /// Whether `operand` of the consumer is computed by the op itself.
+  bool isInside(OpOperand &operand) { return operand.get().getDefiningOp() == producer; }
+  void collect(GenericOp op);
+  void cloneBody(OpBuilder &builder, GenericOp op, ValueRange arguments,
+                 SmallVectorImpl<Value> &results);
+
+  GenericOp producer, consumer;
+  SmallVector<OpOperand *> inputs, initials;
+};
+} // namespace
+
+void Union::collect(GenericOp op) {
+  for (OpOperand *input : op.getDpsInputOperands())
+    if (!isInside(*input))
+      inputs.push_back(input);
+  for (OpOperand &initial : op.getDpsInitsMutable())
+    initials.push_back(&initial);
+}
+
+/// Clones what `op` computes of each element; `results` are those of the ops before it.
+void Union::cloneBody(OpBuilder &builder, GenericOp op, ValueRange arguments,
+                      SmallVectorImpl<Value> &results) {
+  IRMapping values;
+  for (auto [operand, argument] :
+       llvm::zip_equal(llvm::concat<OpOperand *>(inputs, initials), arguments))
+    if (operand->getOwner() == op)
+      values.map(op.getMatchingBlockArgument(operand), argument);
+  for (OpOperand *input : op.getDpsInputOperands())
+    if (isInside(*input))
+      values.map(op.getMatchingBlockArgument(input),
+                 results[cast<OpResult>(input->get()).getResultNumber()]);
+  for (Operation &inner : op.getBody()->without_terminator())
+    builder.clone(inner, values);
+  for (Value value : op.getBody()->getTerminator()->getOperands())
+    results.push_back(values.lookupOrDefault(value));
+}
+
+GenericOp Union::create(OpBuilder &builder) {
+  auto values = [](ArrayRef<OpOperand *> operands) {
+    return llvm::map_to_vector(operands, [](OpOperand *operand) { return operand->get(); });
+  };
+  auto maps =
+      llvm::map_to_vector(llvm::concat<OpOperand *>(inputs, initials), [](OpOperand *operand) {
+        return cast<GenericOp>(operand->getOwner()).getMatchingIndexingMap(operand);
+      });
+  Location both = FusedLoc::get(builder.getContext(), {producer.getLoc(), consumer.getLoc()});
+  return GenericOp::create(builder, both, ValueRange(values(initials)).getTypes(), values(inputs),
+                           values(initials), maps, consumer.getIteratorTypesArray(),
+                           [&](OpBuilder &body, Location, ValueRange arguments) {
+                             SmallVector<Value> results;
+                             cloneBody(body, producer, arguments, results);
+                             cloneBody(body, consumer, arguments, results);
+                             linalg::YieldOp::create(body, both, results);
+                           });
 }
 
 /// Fuses a producer of `consumer` that others read too; those read the fused op then.
@@ -130,22 +202,13 @@ static bool fuseSharedProducer(GenericOp consumer, IRRewriter &rewriter) {
   for (OpOperand *operand : consumer.getDpsInputOperands()) {
     auto producer = operand->get().getDefiningOp<GenericOp>();
     if (!producer || producer->getBlock() != consumer->getBlock() ||
-        !sameElements(operand, producer, consumer) || !linalg::areElementwiseOpsFusable(operand) ||
-        dependsOtherwise(producer, consumer))
+        !sameElements(producer, consumer) || dependsOtherwise(producer, consumer))
       continue;
     rewriter.setInsertionPoint(consumer);
-    Location both = rewriter.getFusedLoc({producer.getLoc(), consumer.getLoc()});
-    FailureOr<linalg::ElementwiseOpFusionResult> fused =
-        linalg::fuseElementwiseOps(rewriter, operand);
-    if (failed(fused))
-      continue;
-    fused->fusedOp->setLoc(both);
-    Block *block = consumer->getBlock();
-    for (auto [old, replacement] : fused->replacements)
-      rewriter.replaceAllUsesWith(old, replacement);
-    rewriter.eraseOp(consumer);
-    if (producer.use_empty())
-      rewriter.eraseOp(producer);
+    GenericOp united = Union(producer, consumer).create(rewriter);
+    Block *block = united->getBlock();
+    rewriter.replaceOp(producer, united.getResults().take_front(producer.getNumResults()));
+    rewriter.replaceOp(consumer, united.getResults().take_back(consumer.getNumResults()));
     // Those who read the producer may stand before the fused op.
     sortTopologically(block);
     return true;
@@ -153,7 +216,7 @@ static bool fuseSharedProducer(GenericOp consumer, IRRewriter &rewriter) {
   return false;
 }
 
-static void fuseSharedProducers(func::FuncOp function) {
+static LogicalResult fuseSharedProducers(func::FuncOp function) {
   IRRewriter rewriter(function.getContext());
   bool changed = true;
   while (changed)
@@ -163,6 +226,9 @@ static void fuseSharedProducers(func::FuncOp function) {
                                                                   : WalkResult::advance();
                   })
                   .wasInterrupted();
+  RewritePatternSet patterns(function.getContext());
+  linalg::populateEraseUnusedOperandsAndResultsPatterns(patterns);
+  return applyPatternsGreedily(function, std::move(patterns));
 }
 
 //===--- the pass --------------------------------------------------------------------------------
@@ -186,9 +252,9 @@ static LogicalResult generalize(func::FuncOp function) {
 namespace {
 struct FuseElementwise : impl::FuseElementwiseBase<FuseElementwise> {
   void runOnOperation() override {
-    if (failed(generalize(getOperation())) || failed(fuseProducers(getOperation())))
+    if (failed(generalize(getOperation())) || failed(fuseProducers(getOperation())) ||
+        failed(fuseSharedProducers(getOperation())))
       return signalPassFailure();
-    fuseSharedProducers(getOperation());
   }
 };
 } // namespace
