@@ -177,6 +177,9 @@ MaybeValues ScatterAddOp::decompose(ImplicitLocOpBuilder &builder) {
   Value indices = withOneLeading(builder, getIndices(), leading);
   Value updates = withOneLeading(builder, getUpdates(), leading);
   Value zeros = filled(builder, emptyOf(builder, getType(), sizesOf(builder, getLike())), 0);
+  // A part may not begin where a dimension ends, as it would in a row of no elements.
+  if (llvm::is_contained(getType().getShape(), 0))
+    return SmallVector<Value>{zeros};
   Value rows = asValue(builder, sizeOf(builder, getLike(), 0));
   Value zero = arith::ConstantIndexOp::create(builder, 0);
   Value one = arith::ConstantIndexOp::create(builder, 1);

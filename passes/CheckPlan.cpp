@@ -1,13 +1,16 @@
 // Whether a memory plan holds, asked of the planned IR alone.
 //
 // Shares nothing with the planner: liveness runs backwards over the host's schedule, addresses are
-// what the IR's arithmetic yields. Refuses a write to memory that holds a value still to be read,
-// and a kernel whose operands overlap.
+// what the IR's arithmetic yields. A part that is written says nothing of the rest; so that a
+// tensor written part by part is not taken for needed from the beginning, a buffer holds nothing
+// before its first write. Refuses a write to memory that holds a value still to be read, and a
+// kernel whose operands overlap.
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Interfaces/LoopLikeInterface.h"
 
 using namespace mlir;
 
@@ -65,6 +68,7 @@ public:
 private:
   void collectBuffers();
   void findPointees();
+  void findFirstWrites();
   bool pointToSame(ValueRange from, ValueRange to);
   bool propagate(Operation *op);
   Set liveBefore(Block &block, Set live);
@@ -78,6 +82,11 @@ private:
   /// Addresses of each buffer, for each choice of sizes.
   std::vector<SmallVector<Range>> ranges;
   DenseMap<Value, Set> pointsTo;
+  /// Where ops stand in the schedule.
+  DenseMap<Operation *, int64_t> positions;
+  /// The op before which each buffer certainly holds nothing: its first write, or the outermost
+  /// loop around that, whose later steps find what earlier ones wrote.
+  SmallVector<int64_t> firstWrites;
   bool failedCheck = false;
 };
 } // namespace
@@ -169,6 +178,27 @@ void Checker::findPointees() {
   }
 }
 
+static Operation *outermostLoop(Operation *op, func::FuncOp function) {
+  Operation *outermost = op;
+  for (Operation *parent = op; parent != function; parent = parent->getParentOp())
+    if (isa<LoopLikeOpInterface>(parent))
+      outermost = parent;
+  return outermost;
+}
+
+void Checker::findFirstWrites() {
+  firstWrites.assign(buffers.size(), std::numeric_limits<int64_t>::max());
+  function.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    int64_t position = positions[op] = positions.size();
+    auto effects = dyn_cast<MemoryEffectOpInterface>(op);
+    for (Value operand : op->getOperands())
+      if (effects && effects.getEffectOnValue<MemoryEffects::Write>(operand))
+        for (unsigned written : pointees(operand))
+          firstWrites[written] = std::min(
+              {firstWrites[written], position, positions.lookup(outermostLoop(op, function))});
+  });
+}
+
 //===--- liveness --------------------------------------------------------------------------------
 
 static void unite(Set &set, const Set &other) { set.insert(other.begin(), other.end()); }
@@ -245,7 +275,10 @@ void Checker::checkWrites(Operation *op, const Set &live) {
   auto effects = dyn_cast<MemoryEffectOpInterface>(op);
   if (!effects)
     return;
-  Set needed = live;
+  Set needed;
+  for (unsigned buffer : live)
+    if (firstWrites[buffer] < positions.lookup(op))
+      needed.insert(buffer);
   for (Value operand : op->getOperands())
     if (isa<MemRefType>(operand.getType()))
       unite(needed, pointees(operand));
@@ -264,6 +297,7 @@ void Checker::checkWrites(Operation *op, const Set &live) {
 LogicalResult Checker::run() {
   collectBuffers();
   findPointees();
+  findFirstWrites();
   liveBefore(function.front(), {});
   return failure(failedCheck);
 }

@@ -42,6 +42,17 @@ static void ownInitialValues(func::FuncOp function) {
   });
 }
 
+/// What has no elements is computed by nobody.
+static void dropEmpty(func::FuncOp function) {
+  function.walk([](linalg::LinalgOp op) {
+    bool isEmpty = llvm::all_of(op->getResultTypes(), [](Type type) {
+      return llvm::is_contained(cast<ShapedType>(type).getShape(), 0);
+    });
+    if (isEmpty)
+      op->replaceAllUsesWith(op.getDpsInits());
+  });
+}
+
 static void eraseUnused(func::FuncOp function) {
   IRRewriter rewriter(function.getContext());
   function.walk<WalkOrder::PostOrder, ReverseIterator>([&](Operation *op) {
@@ -130,6 +141,7 @@ struct FormKernels : impl::FormKernelsBase<FormKernels> {
     auto functions = llvm::to_vector(getOperation().getOps<func::FuncOp>());
     ModuleOp kernels = kernelsOf(getOperation());
     for (func::FuncOp function : functions) {
+      dropEmpty(function);
       ownInitialValues(function);
       eraseUnused(function);
       SmallVector<Block *> blocks;

@@ -97,7 +97,8 @@ static bool isCheapConstant(Operation *op) {
 /// A part of a tensor that has gaps in memory: kernels take the whole and find the part.
 static bool isStridedPart(Operation *op) {
   auto slice = dyn_cast_or_null<tensor::ExtractSliceOp>(op);
-  if (!slice)
+  // A part of nothing is for the host to find.
+  if (!slice || slice.getSource().getDefiningOp<tensor::EmptyOp>())
     return false;
   auto whole = slice.getSourceType();
   bool inner = false;
