@@ -48,6 +48,13 @@ static bool isCheap(GenericOp op) {
   return operations <= fewOperations;
 }
 
+/// Whether `value` is read by another op than `reader`. Those that were fused already and wait to
+/// be erased do not count.
+static bool isReadElsewhere(Value value, Operation *reader) {
+  return llvm::any_of(value.getUsers(),
+                      [&](Operation *user) { return user != reader && !isOpTriviallyDead(user); });
+}
+
 /// Whether the tensors that `op` reads are in memory even if every reader computes `op` anew: at
 /// most one of full size, which others need as well.
 static bool readsWhatIsThere(GenericOp op) {
@@ -55,7 +62,7 @@ static bool readsWhatIsThere(GenericOp op) {
   for (OpOperand *input : op.getDpsInputOperands())
     if (op.getMatchingIndexingMap(input).getNumResults() == op.getNumLoops()) {
       ++whole;
-      if (!isa<BlockArgument>(input->get()) && input->get().hasOneUse())
+      if (!isa<BlockArgument>(input->get()) && !isReadElsewhere(input->get(), op))
         return false;
     }
   return whole <= 1;
@@ -75,7 +82,7 @@ static bool shouldFuse(OpOperand *operand) {
            producer.getMatchingIndexingMap(producer.getDpsInputOperand(0)).isPermutation();
   if (onlyMoves(producer))
     return true;
-  bool once = operand->get().hasOneUse() && producer.getNumResults() == 1;
+  bool once = !isReadElsewhere(operand->get(), consumer) && producer.getNumResults() == 1;
   bool repeats = !llvm::all_of(llvm::seq(read.getNumDims()),
                                [&](unsigned loop) { return read.isFunctionOfDim(loop); });
   if (once && !repeats)
