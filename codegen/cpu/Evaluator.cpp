@@ -436,7 +436,8 @@ Value Evaluator::multiplyAdd(Operation &sum, BlockArgument accumulator, const IR
     a = spread(a, point), b = spread(b, point);
   if (!target.hasFMA)
     return writer.make<arith::AddFOp>(c, writer.make<arith::MulFOp>(a, b));
-  return isVector ? writer.make<vector::FMAOp>(a, b, c) : writer.make<math::FmaOp>(a, b, c);
+  // Not vector.fma: LLVM may take that apart again.
+  return writer.make<math::FmaOp>(a, b, c);
 }
 
 /// The op on scalars, or on vectors if an operand is one.

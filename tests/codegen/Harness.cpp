@@ -146,6 +146,7 @@ static std::unique_ptr<llvm::TargetMachine> hostMachine(const std::string &cpu) 
     builder.getFeatures() = llvm::SubtargetFeatures();
   }
   builder.setCodeGenOptLevel(llvm::CodeGenOptLevel::Aggressive);
+  builder.getOptions().AllowFPOpFusion = llvm::FPOpFusion::Strict;
   return llvm::cantFail(builder.createTargetMachine());
 }
 

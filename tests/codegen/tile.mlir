@@ -11,12 +11,12 @@
 // CHECK:         scf.for
 // CHECK:           scf.for {{.*}} iter_args
 // CHECK:             vector.maskedload
-// CHECK:             vector.fma
+// CHECK:             math.fma
 // CHECK:           arith.addf
 // CHECK:           arith.maximumf
 // CHECK:           vector.maskedstore
 // CHECK-NOT:     tensor.
-// LLVM: llvm.intr.fmuladd
+// LLVM: llvm.intr.fma(
 // LLVM-NOT: llvm.call
 // LLVM-NOT: math.
 func.func private @k(%x: tensor<32x64xf32>, %w: tensor<64x10xf32>, %bias: tensor<10xf32>,
