@@ -35,7 +35,7 @@ def signature(spec, floatx):
     for k, spec_input in enumerate(spec["inputs"]):
         dtype = {"int32": "i32"}.get(reference.input_dtype(spec_input, floatx), TYPES[floatx])
         parts.append(f"in{k}:{dtype}[{','.join(map(str, [spec['batch'], *spec_input['shape']]))}]")
-    return ",".join(parts)
+    return " ".join(parts)
 
 
 def compile_with_formwork(spec, model, floatx, folder):
