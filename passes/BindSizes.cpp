@@ -5,6 +5,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/Transforms/Transforms.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
@@ -38,6 +39,29 @@ private:
   func::FuncOp function;
   llvm::MapVector<int64_t, Value> arguments;
 };
+
+/// What a loop carries keeps its sizes from step to step: fw.scan and the ops of one step see the
+/// same batch.
+struct SizeOfCarried : OpRewritePattern<tensor::DimOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(tensor::DimOp dim, PatternRewriter &rewriter) const override {
+    OpOperand *initial = initialOf(dim.getSource());
+    if (!initial)
+      return failure();
+    rewriter.modifyOpInPlace(dim, [&] { dim.getSourceMutable().assign(initial->get()); });
+    return success();
+  }
+
+  static OpOperand *initialOf(Value value) {
+    if (auto argument = dyn_cast<BlockArgument>(value)) {
+      auto loop = dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp());
+      return loop ? loop.getTiedLoopInit(argument) : nullptr;
+    }
+    auto loop = value.getDefiningOp<scf::ForOp>();
+    return loop ? loop.getTiedLoopInit(cast<OpResult>(value)) : nullptr;
+  }
+};
 } // namespace
 
 /// tensor.dim of anything becomes tensor.dim of what it is computed from.
@@ -46,6 +70,7 @@ static LogicalResult resolveSizes(func::FuncOp function) {
   memref::populateResolveRankedShapedTypeResultDimsPatterns(patterns);
   memref::populateResolveShapedTypeResultDimsPatterns(patterns);
   tensor::DimOp::getCanonicalizationPatterns(patterns, function.getContext());
+  patterns.add<SizeOfCarried>(function.getContext());
   return applyPatternsGreedily(function, std::move(patterns));
 }
 

@@ -3,6 +3,8 @@
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/MemRef/Transforms/Transforms.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
 
@@ -62,6 +64,14 @@ static void makeDense(LaunchOp launch) {
   }
 }
 
+/// The sizes of views become those that the views were made with.
+static LogicalResult resolveSizes(func::FuncOp function) {
+  RewritePatternSet patterns(function.getContext());
+  memref::populateResolveRankedShapedTypeResultDimsPatterns(patterns);
+  memref::DimOp::getCanonicalizationPatterns(patterns, function.getContext());
+  return applyPatternsGreedily(function, std::move(patterns));
+}
+
 namespace {
 struct SettleBuffers : impl::SettleBuffersBase<SettleBuffers> {
   void runOnOperation() override {
@@ -71,6 +81,8 @@ struct SettleBuffers : impl::SettleBuffersBase<SettleBuffers> {
           copy.erase();
       });
       function.walk([](LaunchOp launch) { makeDense(launch); });
+      if (failed(resolveSizes(function)))
+        return signalPassFailure();
     }
   }
 };

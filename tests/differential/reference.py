@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras.src import backend
 
 from arguments import SCHEDULES
+from keras_on_tensorflow import dense_gradients
 from philox import uniform
 
 RATE = 0.01
@@ -17,8 +18,8 @@ RATE = 0.01
 class Dropouts:
     """Gives Keras the masks that Formwork draws, so that random training can be compared.
 
-    Formwork draws from Philox by (seed, stream, counter): a stream for each Dropout layer, counted
-    in the order of the model's layers, and the counter counts training steps.
+    Formwork draws from Philox by (seed, stream, counter): a stream for each Dropout layer that is
+    random (of a rate above 0), in the order of the model's layers; the counter counts steps.
     """
 
     def __init__(self):
@@ -27,7 +28,7 @@ class Dropouts:
         dropouts = self
 
         def call(layer, inputs, training=False):
-            if not training or layer.rate == 0 or layer.name not in dropouts.streams:
+            if not training or layer.name not in dropouts.streams:
                 return original(layer, inputs, training=training)
             stream = dropouts.streams[layer.name]
             floatx = backend.standardize_dtype(inputs.dtype)
@@ -39,7 +40,7 @@ class Dropouts:
         keras.layers.Dropout.call = call
 
     def begin(self, model):
-        layers = [layer for layer in flat_layers(model) if isinstance(layer, keras.layers.Dropout)]
+        layers = [l for l in flat_layers(model) if isinstance(l, keras.layers.Dropout) and l.rate > 0]
         self.streams = {layer.name: i for i, layer in enumerate(layers)}
         self.counter = 0
 
@@ -78,6 +79,7 @@ def channels_first_on_cpu():
 
 
 channels_first_on_cpu()
+dense_gradients()
 
 
 def make_layer(node, name):

@@ -1,0 +1,20 @@
+"""Where Keras on TensorFlow departs from Keras: brings it back, so that it can be compared with."""
+
+import keras
+import tensorflow as tf
+
+
+def dense_gradients():
+    """Gives optimizers the gradient of an Embedding as one tensor.
+
+    TensorFlow's is a list of rows that may name a row twice, and Keras's optimizers square it row
+    by row: Adam's second moment is then the sum of squares where Keras on JAX or PyTorch, and the
+    optimizer's formula, have the square of the sum.
+    """
+    original = keras.optimizers.Optimizer.apply
+
+    def apply(optimizer, gradients, trainable_variables=None):
+        dense = [tf.convert_to_tensor(g) if isinstance(g, tf.IndexedSlices) else g for g in gradients]
+        return original(optimizer, dense, trainable_variables)
+
+    keras.optimizers.Optimizer.apply = apply
