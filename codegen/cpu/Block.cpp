@@ -36,6 +36,12 @@ Nest::Values Nest::writeBlock(const Pass &pass, const Block &block, ValueRange c
   for (const ContractionGroup &contraction : pass.contractions)
     writeContractions(contraction, block);
   Values updated = updateStatistics(pass, block, carried);
+  if (phase == InitialValues || phase == OneStep) {
+    for (linalg::GenericOp op : pass.contractions.front().ops)
+      for (Value result : op->getResults())
+        store(result, {sumsOf(result)}, block);
+    return updated;
+  }
   for (Value value : pass.stores)
     if (!llvm::is_contained(pass.statistics, value.getDefiningOp<linalg::GenericOp>()))
       store(value, block);
@@ -44,14 +50,25 @@ Nest::Values Nest::writeBlock(const Pass &pass, const Block &block, ValueRange c
 
 //===--- contractions ----------------------------------------------------------------------------
 
+/// Where a sum rests between steps.
+Value Nest::sumsOf(Value result) {
+  if (!group.sumsRestInScratch)
+    return outputs.find(result)->second.front();
+  Value &buffer = restingSums[result];
+  if (!buffer) {
+    auto type = cast<RankedTensorType>(result.getType());
+    buffer = allocate(type.getShape(), type.getElementType());
+  }
+  return buffer;
+}
+
 /// What an accumulator begins with: the op's initial value, or the sum so far.
 Value Nest::startOf(OpOperand &init, const Point &point) {
-  if (phase != OneStep)
+  if (phase == AllAtOnce || phase == InitialValues)
     return evaluator.read(init.get(), kernel.access(init), point);
   auto op = cast<linalg::GenericOp>(init.getOwner());
   OpResult result = op.getTiedOpResult(&init);
-  return evaluator.load(outputs.find(result)->second.front(), result.getType(),
-                        kernel.access(result), point);
+  return evaluator.load(sumsOf(result), result.getType(), kernel.access(result), point);
 }
 
 /// Accumulators are held in the order op, result, row, vector.
@@ -72,9 +89,9 @@ void Nest::writeContractions(const ContractionGroup &contraction, const Block &b
     window *= kernel.isStatic(dim) ? kernel.size(dim) : unrolledWindow + 1;
   bool unrolled =
       window <= unrolledWindow && window * int64_t(accumulators.size()) <= 2 * unrolledWork;
-  Values results = phase == InitialValues
-                       ? accumulators
-                       : reduce(contraction, over, block, unrolled, accumulators);
+  bool reduces = phase == AllAtOnce || phase == OneStep;
+  Values results =
+      reduces ? reduce(contraction, over, block, unrolled, accumulators) : accumulators;
   ArrayRef<Value> left = results;
   for (linalg::GenericOp op : contraction.ops)
     for (Value result : op->getResults()) {
@@ -224,9 +241,14 @@ void Nest::finishStatistics(const Pass &pass, const Block &tile, ValueRange carr
 //===--- stores ----------------------------------------------------------------------------------
 
 void Nest::store(Value value, const Block &block) {
+  auto found = outputs.find(value);
+  store(value, found == outputs.end() ? ArrayRef<Value>() : found->second, block);
+}
+
+/// To each of these buffers of the value's shape, or to scratch if there is none.
+void Nest::store(Value value, ArrayRef<Value> buffers, const Block &block) {
   auto result = cast<OpResult>(value);
   AffineMap access = kernel.access(result);
-  auto found = outputs.find(value);
   // All is read before anything is written: an output may be updated in place.
   std::vector<std::pair<Point, Value>> elements;
   for (int64_t row = 0; row < block.rows; ++row)
@@ -235,11 +257,9 @@ void Nest::store(Value value, const Block &block) {
       elements.push_back({at, evaluator.compute(result, at)});
     }
   for (auto &[at, element] : elements) {
-    if (found == outputs.end()) {
+    if (buffers.empty())
       evaluator.write(scratchOf(value, block.vectorDim), access, element, at);
-      continue;
-    }
-    for (Value buffer : found->second)
+    for (Value buffer : buffers)
       evaluator.write({Storage::Buffer, buffer, {}, {}, 1}, access, element, at);
   }
 }
@@ -272,12 +292,7 @@ Storage &Nest::scratchOf(Value value, int vectorDim) {
   // Vectors are stored whole.
   if (!shape.empty())
     shape.back() = llvm::alignTo(shape.back(), group.lanes);
-  OpBuilder::InsertionGuard guard(writer.builder);
-  writer.builder.setInsertionPointToStart(
-      &writer.builder.getInsertionBlock()->getParentOp()->getParentOfType<func::FuncOp>().front());
-  Type element = evaluator.memoryType(getElementTypeOrSelf(value.getType()));
-  storage.buffer = memref::AllocaOp::create(writer.builder, MemRefType::get(shape, element),
-                                            writer.builder.getI64IntegerAttr(64));
+  storage.buffer = allocate(shape, getElementTypeOrSelf(value.getType()));
   return storage;
 }
 

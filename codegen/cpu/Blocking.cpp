@@ -190,21 +190,38 @@ static int64_t streamedBytes(const Kernel &kernel, const Group &group,
   return bytes;
 }
 
+/// Bytes of scratch that hold sums between steps; it lies on the stack.
+static constexpr int64_t sumsLimit = 256 << 10;
+
+static bool sumsFitScratch(const Kernel &kernel, const ContractionGroup &contraction) {
+  int64_t bytes = 0;
+  for (linalg::GenericOp op : contraction.ops)
+    for (Value result : op->getResults()) {
+      auto type = cast<RankedTensorType>(result.getType());
+      if (!type.hasStaticShape())
+        return false;
+      bytes += type.getNumElements() * 8;
+    }
+  return bytes <= sumsLimit;
+}
+
 /// The outermost reduced dimension, if each tile would stream operands through the cache anew.
-static int chooseStepDim(const Kernel &kernel, const Group &group) {
+static void chooseStepDim(const Kernel &kernel, Group &group) {
   constexpr int64_t cached = 256 << 10;
   if (group.passes.size() != 1 || group.vectorDim == noDim || !group.packed.empty())
-    return noDim;
+    return;
   const Pass &pass = group.passes.front();
   if (pass.contractions.size() != 1 || !pass.inner.empty())
-    return noDim;
+    return;
   const ContractionGroup &contraction = pass.contractions.front();
+  if (contraction.over.size() < 2 || streamedBytes(kernel, group, contraction) <= cached)
+    return;
   bool restsInOutputs = llvm::all_of(contraction.ops, [&](linalg::GenericOp op) {
     return llvm::all_of(op->getResults(), [&](Value result) { return kernel.isOutput(result); });
   });
-  bool nothingElse = pass.stores.size() == contraction.ops.size();
-  bool large = contraction.over.size() > 1 && streamedBytes(kernel, group, contraction) > cached;
-  return restsInOutputs && nothingElse && large ? int(contraction.over.front()) : noDim;
+  group.sumsRestInScratch = !restsInOutputs || pass.stores.size() != contraction.ops.size();
+  if (!group.sumsRestInScratch || sumsFitScratch(kernel, contraction))
+    group.stepDim = contraction.over.front();
 }
 
 /// Several rows of a short dimension: what they have in common is computed once.
@@ -256,7 +273,7 @@ void chooseBlock(const Kernel &kernel, const CPUTarget &target, Group &group) {
   group.vectors = block.vectors;
   group.tileWidth = group.vectorDim == noDim ? 0 : block.vectors * group.lanes;
   findPacked(kernel, group);
-  group.stepDim = chooseStepDim(kernel, group);
+  chooseStepDim(kernel, group);
 }
 
 } // namespace formwork

@@ -74,6 +74,10 @@ void Nest::write(Value begin, Value end) {
     writeChunks(begin, end, at);
     return Values();
   });
+  if (!group.sumsRestInScratch)
+    return;
+  phase = CompleteSums;
+  writeChunks(begin, end, at);
 }
 
 void Nest::writeChunks(Value begin, Value end, const Values &nowhere) {
@@ -117,15 +121,17 @@ void Nest::writeChunks(Value begin, Value end, const Values &nowhere) {
 
 //===--- panels ----------------------------------------------------------------------------------
 
-/// A zeroless allocation on the stack, at the function's beginning.
-static Value allocate(ImplicitLocOpBuilder &builder, ArrayRef<int64_t> shape, Type element) {
+/// On the stack, at the function's beginning.
+Value Nest::allocate(ArrayRef<int64_t> shape, Type element) {
+  ImplicitLocOpBuilder &builder = writer.builder;
   OpBuilder::InsertionGuard guard(builder);
   Operation *parent = builder.getInsertionBlock()->getParentOp();
   auto function = dyn_cast<func::FuncOp>(parent);
   if (!function)
     function = parent->getParentOfType<func::FuncOp>();
   builder.setInsertionPointToStart(&function.front());
-  return memref::AllocaOp::create(builder, MemRefType::get(shape, element),
+  return memref::AllocaOp::create(builder,
+                                  MemRefType::get(shape, evaluator.memoryType(element)),
                                   builder.getI64IntegerAttr(64));
 }
 
@@ -163,7 +169,7 @@ void Nest::writePanel(const Packed &packed, Values at) {
       shape.push_back(llvm::alignTo(kernel.size(dim), int(dim) == packed.along ? group.lanes : 1));
     shape.push_back(width);
     Type element = getElementTypeOrSelf(packed.operand->get().getType());
-    panel = allocate(writer.builder, shape, evaluator.memoryType(element));
+    panel = allocate(shape, element);
   }
   Dims dims = rows;
   dims.push_back(vectorDim);

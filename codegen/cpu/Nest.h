@@ -48,6 +48,7 @@ private:
 
   void writeContractions(const ContractionGroup &contraction, const Block &block);
   mlir::Value startOf(mlir::OpOperand &init, const Point &point);
+  mlir::Value sumsOf(mlir::Value result);
   Values reduce(const ContractionGroup &contraction, llvm::ArrayRef<Dim> over, Block block,
                 bool unrolled, mlir::ValueRange carried);
   Values reduceInnermost(const ContractionGroup &contraction, Dim dim, Block block, bool unrolled,
@@ -60,7 +61,9 @@ private:
   void finishStatistics(const Pass &pass, const Block &tile, mlir::ValueRange carried);
 
   void store(mlir::Value value, const Block &block);
+  void store(mlir::Value value, llvm::ArrayRef<mlir::Value> buffers, const Block &block);
   void remember(const Pass &pass);
+  mlir::Value allocate(llvm::ArrayRef<int64_t> shape, mlir::Type element);
   Storage &scratchOf(mlir::Value value, int vectorDim);
 
   Point point(const Block &block, int64_t row, int64_t vector) const;
@@ -74,8 +77,9 @@ private:
   llvm::DenseMap<mlir::Value, Storage> scratch;
   llvm::DenseMap<mlir::OpOperand *, mlir::Value> panels;
   unsigned places = 0;
-  /// Of a group with a stepDim: outputs are first given their initial values, then added to.
-  enum { AllAtOnce, InitialValues, OneStep } phase = AllAtOnce;
+  /// Of a group with a stepDim: sums are first given their initial values, then added to, then read.
+  enum { AllAtOnce, InitialValues, OneStep, CompleteSums } phase = AllAtOnce;
+  llvm::DenseMap<mlir::Value, mlir::Value> restingSums;
 };
 
 } // namespace formwork

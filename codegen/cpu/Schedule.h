@@ -53,10 +53,11 @@ struct Group {
   int64_t rows = 1, vectors = 1;
   /// Elements of the vector dimension in a tile, if it is outer.
   int64_t tileWidth = 0;
-  /// A reduced dimension that is looped over outside of all tiles, whose sums then rest in the
-  /// output between its steps: what one step reads of the operands stays in the cache for all
-  /// tiles.
+  /// A reduced dimension that is looped over outside of all tiles: what one step reads of the
+  /// operands stays in the cache for all tiles. Between the steps sums rest in the output, or in
+  /// scratch if something is computed from them.
   int stepDim = noDim;
+  bool sumsRestInScratch = false;
   std::vector<Pass> passes;
   std::vector<Packed> packed;
 
