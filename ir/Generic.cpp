@@ -52,6 +52,8 @@ OpFoldResult multiplied(ImplicitLocOpBuilder &builder, OpFoldResult a, OpFoldRes
 
 //===--- destinations ----------------------------------------------------------------------------
 
+bool isEmpty(Type type) { return llvm::is_contained(cast<RankedTensorType>(type).getShape(), 0); }
+
 Value emptyOf(ImplicitLocOpBuilder &builder, RankedTensorType type, ArrayRef<OpFoldResult> sizes) {
   SmallVector<Value> open;
   for (int64_t i = 0; i < type.getRank(); ++i)

@@ -20,6 +20,10 @@ mlir::OpFoldResult multiplied(mlir::ImplicitLocOpBuilder &builder, mlir::OpFoldR
                               mlir::OpFoldResult b);
 mlir::Value asValue(mlir::ImplicitLocOpBuilder &builder, mlir::OpFoldResult index);
 
+/// Known to have no elements. Upstream's slices may not begin at the end of what they slice, so a
+/// slice of nothing must not be written.
+bool isEmpty(mlir::Type type);
+
 /// An uninitialized tensor of `type`; of `sizes` those are used that `type` leaves open.
 mlir::Value emptyOf(mlir::ImplicitLocOpBuilder &builder, mlir::RankedTensorType type,
                     llvm::ArrayRef<mlir::OpFoldResult> sizes);

@@ -173,13 +173,12 @@ struct Row {
 
 // One row after the other, in place: serial, and so the same bits on every run.
 MaybeValues ScatterAddOp::decompose(ImplicitLocOpBuilder &builder) {
+  Value zeros = filled(builder, emptyOf(builder, getType(), sizesOf(builder, getLike())), 0);
+  if (isEmpty(getType()))
+    return SmallVector<Value>{zeros};
   int64_t leading = getIndices().getType().getRank();
   Value indices = withOneLeading(builder, getIndices(), leading);
   Value updates = withOneLeading(builder, getUpdates(), leading);
-  Value zeros = filled(builder, emptyOf(builder, getType(), sizesOf(builder, getLike())), 0);
-  // A part may not begin where a dimension ends, as it would in a row of no elements.
-  if (llvm::is_contained(getType().getShape(), 0))
-    return SmallVector<Value>{zeros};
   Value rows = asValue(builder, sizeOf(builder, getLike(), 0));
   Value zero = arith::ConstantIndexOp::create(builder, 0);
   Value one = arith::ConstantIndexOp::create(builder, 1);

@@ -3,6 +3,7 @@
 #include "ir/Broadcasting.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
 #include <array>
@@ -137,6 +138,32 @@ static Value firstElements(ImplicitLocOpBuilder &builder, Value groups, OpFoldRe
   return tensor::ExpandShapeOp::create(builder, type, used, group, sizes);
 }
 
+/// The same, element by element: a view has at most one size that is not known.
+static Value eachElement(ImplicitLocOpBuilder &builder, Value groups, RankedTensorType type,
+                         const Sizes &sizes) {
+  SmallVector<Value> extents;
+  for (OpFoldResult size : sizes)
+    extents.push_back(asValue(builder, size));
+  auto body = [&](ArrayRef<Expr> elements) -> Expr {
+    ImplicitLocOpBuilder &scalars = elements[0].build();
+    auto constant = [&](int64_t value) { return arith::ConstantIndexOp::create(scalars, value); };
+    Value element = linalg::IndexOp::create(scalars, 0);
+    for (auto [i, extent] : llvm::enumerate(ArrayRef(extents).drop_front())) {
+      Value outer = arith::MulIOp::create(scalars, element, extent);
+      element = arith::AddIOp::create(scalars, outer, linalg::IndexOp::create(scalars, i + 1));
+    }
+    Value group = arith::DivUIOp::create(scalars, element, constant(64));
+    Value vector = arith::DivUIOp::create(scalars, element, constant(16));
+    Value word = arith::RemUIOp::create(scalars, vector, constant(4));
+    Value lane = arith::RemUIOp::create(scalars, element, constant(16));
+    return {scalars, tensor::ExtractOp::create(scalars, groups, ValueRange{group, word, lane})};
+  };
+  SmallVector<AffineExpr> loops;
+  for (int64_t i = 0; i < type.getRank(); ++i)
+    loops.push_back(builder.getAffineDimExpr(i));
+  return generic(builder, loops.size(), {}, {emptyOf(builder, type, sizes), loops}, body);
+}
+
 /// ceil(count / 64).
 static OpFoldResult groupsFor(ImplicitLocOpBuilder &builder, OpFoldResult count) {
   if (std::optional<int64_t> known = getConstantIntValue(count))
@@ -165,6 +192,8 @@ MaybeValues RandomUniformOp::decompose(ImplicitLocOpBuilder &builder) {
                           {{getRng(), {builder.getAffineConstantExpr(0)}},
                            {getRng(), {builder.getAffineConstantExpr(1)}}},
                           {emptyOf(builder, type, groupSizes), {group, number, lane}}, body);
+  if (getType().getNumDynamicDims() > 1)
+    return SmallVector<Value>{eachElement(builder, uniform, getType(), sizes)};
   return SmallVector<Value>{firstElements(builder, uniform, count, getType(), sizes)};
 }
 

@@ -35,13 +35,13 @@ static void addPadLike(Table &table) {
       .row("pad/like", {{{2, 3}, {5, 6}},
                         {{1}, {2}},
                         {{1}, {7}},
-                        {{0}, {3}},
+                        {{0}, {1}},
                         {{2, 1, 2}, {4, 5, 4}},
                         {{3}, {6}},
                         {{3}, {7}},
                         {{}, {}},
                         {{4, 1}, {8, 3}},
-                        {{5, 0}, {11, 2}}})
+                        {{5, 0}, {11, 1}}})
       .body([](const Instance &one) {
         auto all = [&](int64_t amount) { return list(Shape(one.operands[0].rank(), amount)); };
         return "%y = fw.pad %0 like %1 low " + all(1) + " high " + all(0) + " interior " + all(1) +
