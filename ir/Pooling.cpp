@@ -172,45 +172,54 @@ MaybeValues Pool2dTakeOp::gradient(ImplicitLocOpBuilder &builder, ValueRange cot
 
 //===--- pool2d_put ------------------------------------------------------------------------------
 
-/// Windows that lie side by side and cover the image, all of it known.
-static bool tilesExactly(Pool2dPutOp op, const Windows &windows) {
+/// No element is in two windows, and it is known in which.
+static bool liesApart(Pool2dPutOp op, const Windows &windows) {
   ArrayRef<int64_t> lengths = op.getType().getShape().slice(1, 2);
   return llvm::all_of(llvm::zip(windows, lengths), [](auto pair) {
     auto [window, length] = pair;
-    return window.low == 0 && window.high == 0 && window.size == window.stride &&
-           !ShapedType::isDynamic(length) && length % window.size == 0;
+    return window.low == 0 && window.size == window.stride && !ShapedType::isDynamic(length);
   });
 }
 
-/// x[n, p * height + i, q * width + j, c] is y[n, p, q, c] at one place and 0 at the others.
-static Value putIntoTiles(Pool2dPutOp op, ImplicitLocOpBuilder &builder, const Windows &windows) {
-  AffineExpr n, p, i, q, j, c;
-  bindDims(builder.getContext(), n, p, i, q, j, c);
-  RankedTensorType type = op.getType();
-  Sizes sizes = pooledSizes(builder, op.getLike(), windows);
-  sizes.insert(sizes.begin() + 2, builder.getIndexAttr(windows[0].size));
-  sizes.insert(sizes.begin() + 4, builder.getIndexAttr(windows[1].size));
-  SmallVector<int64_t> shape = llvm::map_to_vector(sizes, [](OpFoldResult size) {
-    return getConstantIntValue(size).value_or(ShapedType::kDynamic);
-  });
+/// What the windows leave over at the end, as the padding that would make windows of it.
+static Windows leftOver(Pool2dPutOp op, Windows windows) {
+  ArrayRef<int64_t> lengths = op.getType().getShape().slice(1, 2);
+  for (auto [window, length] : llvm::zip(windows, lengths)) {
+    int64_t needed = llvm::divideCeil(length, window.stride);
+    window.high = std::max<int64_t>(needed - window.positions(length), 0);
+  }
+  return windows;
+}
+
+/// Each element looks at its window: x[n, h, w, c] is y[n, h / height, w / width, c] or 0.
+static Value putApart(Pool2dPutOp op, ImplicitLocOpBuilder &builder, const Windows &windows) {
+  AffineExpr n, h, w, c;
+  bindDims(builder.getContext(), n, h, w, c);
+  SmallVector<AffineExpr> window = {n, h.floorDiv(windows[0].size), w.floorDiv(windows[1].size), c};
+  auto within = [&](ImplicitLocOpBuilder &scalars, unsigned loop, const Window &window) {
+    Expr index = loopIndex(scalars, loop, scalars.getI32Type());
+    return index - index / double(window.size) * double(window.size);
+  };
   auto body = [&](ArrayRef<Expr> elements) {
     ImplicitLocOpBuilder &scalars = elements[0].build();
-    Type integer = scalars.getI32Type();
-    Expr place = loopIndex(scalars, 2, integer) * windows[1].size + loopIndex(scalars, 4, integer);
+    Expr place = within(scalars, 1, windows[0]) * double(windows[1].size) +
+                 within(scalars, 2, windows[1]);
     return select(equal(elements[1], place), elements[0], 0);
   };
-  Value tiles = generic(builder, 6, {{op.getY(), {n, p, q, c}}, {op.getIndices(), {n, p, q, c}}},
-                        {emptyOf(builder, type.clone(shape), sizes), {n, p, i, q, j, c}}, body);
-  SmallVector<ReassociationIndices> groups = {{0}, {1, 2}, {3, 4}, {5}};
-  return tensor::CollapseShapeOp::create(builder, type, tiles, groups);
+  Windows border = leftOver(op, windows);
+  Value y = padded(builder, op.getY(), border, 0);
+  Value indices = padded(builder, op.getIndices(), border, -1);
+  return generic(builder, 4, {{y, window}, {indices, window}},
+                 {emptyOf(builder, op.getType(), sizesOf(builder, op.getLike())), {n, h, w, c}},
+                 body);
 }
 
 // In general: each element of x looks at the windows that cover it, which are neighbours in y once
 // that is spread to x's positions. Windows that are not there have no index.
 MaybeValues Pool2dPutOp::decompose(ImplicitLocOpBuilder &builder) {
   Windows windows = windowsOf(*this);
-  if (tilesExactly(*this, windows))
-    return SmallVector<Value>{putIntoTiles(*this, builder, windows)};
+  if (liesApart(*this, windows))
+    return SmallVector<Value>{putApart(*this, builder, windows)};
   PoolingLoops l(builder.getContext());
   SmallVector<AffineExpr> covering = {l.n, l.p + (windows[0].size - 1) - l.i,
                                       l.q + (windows[1].size - 1) - l.j, l.c};
