@@ -36,24 +36,25 @@ Nest::Values Nest::writeBlock(const Pass &pass, const Block &block, ValueRange c
   for (const ContractionGroup &contraction : pass.contractions)
     writeContractions(contraction, block);
   Values updated = updateStatistics(pass, block, carried);
+  Values stores;
   if (phase == InitialValues || phase == OneStep) {
     for (linalg::GenericOp op : pass.contractions.front().ops)
-      for (Value result : op->getResults())
-        store(result, {sumsOf(result)}, block);
-    return updated;
+      llvm::append_range(stores, op->getResults());
+  } else {
+    llvm::copy_if(pass.stores, std::back_inserter(stores), [&](Value value) {
+      return !llvm::is_contained(pass.statistics, value.getDefiningOp<linalg::GenericOp>());
+    });
   }
-  for (Value value : pass.stores)
-    if (!llvm::is_contained(pass.statistics, value.getDefiningOp<linalg::GenericOp>()))
-      store(value, block);
+  store(stores, block);
   return updated;
 }
 
 //===--- contractions ----------------------------------------------------------------------------
 
 /// Where a sum rests between steps.
-Value Nest::sumsOf(Value result) {
+ArrayRef<Value> Nest::sumsOf(Value result) {
   if (!group.sumsRestInScratch)
-    return outputs.find(result)->second.front();
+    return ArrayRef(outputs.find(result)->second).take_front();
   Value &buffer = restingSums[result];
   if (!buffer) {
     auto type = cast<RankedTensorType>(result.getType());
@@ -68,7 +69,7 @@ Value Nest::startOf(OpOperand &init, const Point &point) {
     return evaluator.read(init.get(), kernel.access(init), point);
   auto op = cast<linalg::GenericOp>(init.getOwner());
   OpResult result = op.getTiedOpResult(&init);
-  return evaluator.load(sumsOf(result), result.getType(), kernel.access(result), point);
+  return evaluator.load(sumsOf(result).front(), result.getType(), kernel.access(result), point);
 }
 
 /// Accumulators are held in the order op, result, row, vector.
@@ -234,34 +235,44 @@ void Nest::finishStatistics(const Pass &pass, const Block &tile, ValueRange carr
     evaluator.setStorage(op->getResult(0), {Storage::Registers, {}, {}, rows, 1});
     first += tile.rows * width;
     if (llvm::is_contained(pass.stores, op->getResult(0)))
-      store(op->getResult(0), after);
+      store({op->getResult(0)}, after);
   }
 }
 
 //===--- stores ----------------------------------------------------------------------------------
 
-void Nest::store(Value value, const Block &block) {
+/// Where a value is written: buffers of its shape, or scratch if there is none.
+ArrayRef<Value> Nest::buffersOf(Value value) {
+  if (phase == InitialValues || phase == OneStep)
+    return sumsOf(value);
   auto found = outputs.find(value);
-  store(value, found == outputs.end() ? ArrayRef<Value>() : found->second, block);
+  return found == outputs.end() ? ArrayRef<Value>() : found->second;
 }
 
-/// To each of these buffers of the value's shape, or to scratch if there is none.
-void Nest::store(Value value, ArrayRef<Value> buffers, const Block &block) {
-  auto result = cast<OpResult>(value);
-  AffineMap access = kernel.access(result);
-  // All is read before anything is written: an output may be updated in place.
-  std::vector<std::pair<Point, Value>> elements;
+/// Place by place, so that little is alive at a time. At each, all is read before anything is
+/// written: outputs may be updated in place.
+void Nest::store(ArrayRef<Value> values, const Block &block) {
   for (int64_t row = 0; row < block.rows; ++row)
     for (int64_t vector = 0; vector < block.vectors && !evaluator.failed(); ++vector) {
       Point at = point(block, row, vector);
-      elements.push_back({at, evaluator.compute(result, at)});
+      Values elements;
+      for (Value value : values)
+        elements.push_back(evaluator.compute(cast<OpResult>(value), at));
+      for (auto [value, element] : llvm::zip_equal(values, elements))
+        write(cast<OpResult>(value), element, at);
     }
-  for (auto &[at, element] : elements) {
-    if (buffers.empty())
-      evaluator.write(scratchOf(value, block.vectorDim), access, element, at);
-    for (Value buffer : buffers)
-      evaluator.write({Storage::Buffer, buffer, {}, {}, 1}, access, element, at);
-  }
+}
+
+void Nest::write(OpResult value, Value element, const Point &at) {
+  AffineMap access = kernel.access(value);
+  // What is the same along vectors is written once.
+  if (at.vector > 0 && !dependsOn(access, at.vectorDim))
+    return;
+  ArrayRef<Value> buffers = buffersOf(value);
+  if (buffers.empty())
+    evaluator.write(scratchOf(value, at.vectorDim), access, element, at);
+  for (Value buffer : buffers)
+    evaluator.write({Storage::Buffer, buffer, {}, {}, 1}, access, element, at);
 }
 
 /// A buffer for one tile of a value between two passes, written in vectors along `vectorDim`.

@@ -48,19 +48,6 @@ Value Nest::chunks() {
   return count;
 }
 
-/// The first index of each dimension's block in block number `id`, the last dimension fastest.
-Nest::Values Nest::split(Value id, ArrayRef<Dim> dims, Values at) {
-  for (auto [i, dim] : llvm::enumerate(llvm::reverse(dims))) {
-    Value count = blockCount(dim);
-    bool last = i + 1 == dims.size();
-    Value block = last ? id : writer.make<arith::RemUIOp>(id, count);
-    at[dim] = writer.mul(block, writer.index(blockSize(dim)));
-    if (!last)
-      id = writer.make<arith::DivUIOp>(id, count);
-  }
-  return at;
-}
-
 void Nest::write(Value begin, Value end) {
   evaluator.enter(group);
   Values at(kernel.dimCount());
@@ -80,41 +67,45 @@ void Nest::write(Value begin, Value end) {
   writeChunks(begin, end, at);
 }
 
-void Nest::writeChunks(Value begin, Value end, const Values &nowhere) {
-  Dims selecting = panelDims(), others = without(group.outer, selecting);
-  Value inside = writer.index(1), panelCount = writer.index(1);
-  for (Dim dim : others)
-    inside = writer.mul(inside, blockCount(dim));
-  for (Dim dim : selecting)
-    panelCount = writer.mul(panelCount, blockCount(dim));
-  // Where there are no blocks there are no chunks either, but the divisions below take place.
-  inside = writer.make<arith::MaxUIOp>(inside, writer.index(1));
+/// Chunks are numbered panel by panel, the last dimension fastest.
+void Nest::writeChunks(Value begin, Value end, const Values &at) {
+  Dims order = panelDims();
+  order.append(without(group.outer, order));
+  writeBlocks(order, begin, end, at);
+}
 
-  if (constantOf(panelCount) == 1) {
-    Values at = split(writer.index(0), selecting, nowhere);
-    Value any = writer.make<arith::CmpIOp>(arith::CmpIPredicate::slt, begin, end);
-    if (!group.packed.empty())
-      writer.branch(any, {}, [&] { return writePanels(at), Values(); }, [] { return Values(); });
-    writer.loop(begin, end, 1, {}, [&](Value chunk, ValueRange) {
-      writeTileRows(split(chunk, others, at));
-      return Values();
-    });
+/// Blocks [begin, end) of these dimensions as nested loops: nothing is divided inside them.
+void Nest::writeBlocks(ArrayRef<Dim> dims, Value begin, Value end, Values at) {
+  if (!group.packed.empty() && dims.size() == group.outer.size() - panelDims().size())
+    writer.branch(
+        writer.make<arith::CmpIOp>(arith::CmpIPredicate::slt, begin, end), {},
+        [&] { return writePanels(at), Values(); }, [] { return Values(); });
+  if (dims.empty()) {
+    writer.loop(begin, end, 1, {}, [&](Value, ValueRange) { return writeTileRows(at), Values(); });
     return;
   }
-  // Chunk = panel * inside + block.
+  Dim dim = dims.front();
+  dims = dims.drop_front();
+  if (constantOf(blockCount(dim)) == 1) {
+    at[dim] = writer.index(0);
+    return writeBlocks(dims, begin, end, at);
+  }
+  Value inside = writer.index(1);
+  for (Dim inner : dims)
+    inside = writer.mul(inside, blockCount(inner));
+  // Where there are no blocks nothing is looped over, but the divisions take place.
+  inside = writer.make<arith::MaxUIOp>(inside, writer.index(1));
   Value first = writer.make<arith::DivUIOp>(begin, inside);
   Value last = writer.make<arith::CeilDivUIOp>(end, inside);
-  writer.loop(first, last, 1, {}, [&](Value panel, ValueRange) {
-    Value start = writer.mul(panel, inside);
-    Value zero = writer.index(0);
-    Value from = writer.make<arith::MaxSIOp>(writer.make<arith::SubIOp>(begin, start), zero);
-    Value to = writer.minimum(writer.make<arith::SubIOp>(end, start), inside);
-    Values at = split(panel, selecting, nowhere);
-    writePanels(at);
-    writer.loop(from, to, 1, {}, [&](Value block, ValueRange) {
-      writeTileRows(split(block, others, at));
-      return Values();
-    });
+  writer.loop(first, last, 1, {}, [&](Value block, ValueRange) {
+    at[dim] = writer.mul(block, writer.index(blockSize(dim)));
+    if (constantOf(inside) == 1)
+      return writeBlocks(dims, writer.index(0), inside, at), Values();
+    Value start = writer.mul(block, inside);
+    Value from = writer.make<arith::SubIOp>(begin, start);
+    Value to = writer.make<arith::SubIOp>(end, start);
+    writeBlocks(dims, writer.make<arith::MaxSIOp>(from, writer.index(0)),
+                writer.minimum(to, inside), at);
     return Values();
   });
 }

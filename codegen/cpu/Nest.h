@@ -30,9 +30,9 @@ private:
   mlir::Value blockCount(Dim dim);
   int64_t blockSize(Dim dim) const;
   Dims panelDims() const;
-  Values split(mlir::Value id, llvm::ArrayRef<Dim> dims, Values at);
 
   void writeChunks(mlir::Value begin, mlir::Value end, const Values &at);
+  void writeBlocks(llvm::ArrayRef<Dim> dims, mlir::Value begin, mlir::Value end, Values at);
   void writePanels(const Values &at);
   void writePanel(const Packed &packed, Values at);
   Values turnedBlock(const Packed &packed, const Values &at, mlir::AffineMap access, Dim vectorDim);
@@ -48,7 +48,7 @@ private:
 
   void writeContractions(const ContractionGroup &contraction, const Block &block);
   mlir::Value startOf(mlir::OpOperand &init, const Point &point);
-  mlir::Value sumsOf(mlir::Value result);
+  llvm::ArrayRef<mlir::Value> sumsOf(mlir::Value result);
   Values reduce(const ContractionGroup &contraction, llvm::ArrayRef<Dim> over, Block block,
                 bool unrolled, mlir::ValueRange carried);
   Values reduceInnermost(const ContractionGroup &contraction, Dim dim, Block block, bool unrolled,
@@ -60,8 +60,9 @@ private:
   Values updateStatistics(const Pass &pass, const Block &block, mlir::ValueRange carried);
   void finishStatistics(const Pass &pass, const Block &tile, mlir::ValueRange carried);
 
-  void store(mlir::Value value, const Block &block);
-  void store(mlir::Value value, llvm::ArrayRef<mlir::Value> buffers, const Block &block);
+  llvm::ArrayRef<mlir::Value> buffersOf(mlir::Value value);
+  void store(llvm::ArrayRef<mlir::Value> values, const Block &block);
+  void write(mlir::OpResult value, mlir::Value element, const Point &at);
   void remember(const Pass &pass);
   mlir::Value allocate(llvm::ArrayRef<int64_t> shape, mlir::Type element);
   Storage &scratchOf(mlir::Value value, int vectorDim);
