@@ -193,6 +193,8 @@ LogicalResult EntryWriter::write(const Entry &entry, const ConcreteEntry &concre
   restoreMode(builder, location, target, mode);
   LLVM::ReturnOp::create(builder, location, constant(i32, FORMWORK_OK));
 
+  // What arguments are for is settled by now; LLVM knows no such attributes.
+  host.removeArgAttrsAttr();
   host.setPrivate();
   host.removeArgAttrsAttr(); // Their numbers have done their duty; LLVM knows no such attribute.
   host->setAttr("llvm.linkage",
