@@ -3,7 +3,8 @@
 // Every size on the host is then a function of these arguments: none is asked of a buffer.
 #include "passes/Passes.h"
 
-#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/MemRef/Transforms/Transforms.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -64,9 +65,81 @@ struct SizeOfCarried : OpRewritePattern<tensor::DimOp> {
 };
 } // namespace
 
+/// What a loop was given where it passes `argument` on: a carry keeps its shape.
+static Value initialOf(BlockArgument argument) {
+  Operation *parent = argument.getOwner()->getParentOp();
+  if (auto loop = dyn_cast<scf::ForOp>(parent))
+    if (OpOperand *initial = loop.getTiedLoopInit(argument))
+      return initial->get();
+  auto loop = dyn_cast<scf::WhileOp>(parent);
+  if (!loop)
+    return {};
+  unsigned number = argument.getArgNumber();
+  return argument.getOwner() == loop.getBeforeBody() ? loop.getInits()[number]
+                                                     : loop.getConditionOp().getArgs()[number];
+}
+
+/// A value made further out that is as large as the result of control flow.
+static Value asLargeAs(OpResult result) {
+  unsigned number = result.getResultNumber();
+  if (auto loop = dyn_cast<scf::ForOp>(result.getOwner()))
+    return loop.getInitArgs()[number];
+  if (auto loop = dyn_cast<scf::WhileOp>(result.getOwner()))
+    if (auto passed = dyn_cast<BlockArgument>(loop.getConditionOp().getArgs()[number]))
+      return initialOf(passed);
+  if (auto choice = dyn_cast<scf::IfOp>(result.getOwner()))
+    // Both branches write to memory that was made for what they yield.
+    if (auto written = choice.thenYield()
+                           .getOperand(number)
+                           .getDefiningOp<bufferization::MaterializeInDestinationOp>())
+      return written.getDest();
+  return {};
+}
+
+namespace {
+/// The size of what control flow passes on is that of what it was given.
+struct SizeThroughControlFlow : OpRewritePattern<tensor::DimOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(tensor::DimOp dim, PatternRewriter &rewriter) const override {
+    auto argument = dyn_cast<BlockArgument>(dim.getSource());
+    Value same = argument ? initialOf(argument) : asLargeAs(cast<OpResult>(dim.getSource()));
+    if (!same)
+      return failure();
+    rewriter.modifyOpInPlace(dim, [&] { dim.getSourceMutable().assign(same); });
+    return success();
+  }
+};
+
+/// A reshape says how large its result is, or its source does.
+struct SizeOfReshape : OpRewritePattern<tensor::DimOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(tensor::DimOp dim, PatternRewriter &rewriter) const override {
+    std::optional<int64_t> index = dim.getConstantIndex();
+    if (!index)
+      return failure();
+    if (auto expand = dim.getSource().getDefiningOp<tensor::ExpandShapeOp>()) {
+      rewriter.replaceOp(dim, getValueOrCreateConstantIndexOp(
+                                  rewriter, dim.getLoc(), expand.getMixedOutputShape()[*index]));
+      return success();
+    }
+    auto collapse = dim.getSource().getDefiningOp<tensor::CollapseShapeOp>();
+    if (!collapse)
+      return failure();
+    Value size = arith::ConstantIndexOp::create(rewriter, dim.getLoc(), 1);
+    for (int64_t part : collapse.getReassociationIndices()[*index])
+      size = rewriter.createOrFold<arith::MulIOp>(
+          dim.getLoc(), size,
+          rewriter.createOrFold<tensor::DimOp>(dim.getLoc(), collapse.getSrc(), part));
+    rewriter.replaceOp(dim, size);
+    return success();
+  }
+};
+} // namespace
+
 /// tensor.dim of anything becomes tensor.dim of what it is computed from.
 static LogicalResult resolveSizes(func::FuncOp function) {
   RewritePatternSet patterns(function.getContext());
+  patterns.add<SizeThroughControlFlow, SizeOfReshape>(function.getContext());
   memref::populateResolveRankedShapedTypeResultDimsPatterns(patterns);
   memref::populateResolveShapedTypeResultDimsPatterns(patterns);
   tensor::DimOp::getCanonicalizationPatterns(patterns, function.getContext());

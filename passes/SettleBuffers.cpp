@@ -39,7 +39,8 @@ static Value denseLike(OpBuilder &builder, Value strided) {
   SmallVector<Value> sizes;
   for (int64_t i = 0; i < type.getRank(); ++i)
     if (type.isDynamicDim(i))
-      sizes.push_back(memref::DimOp::create(builder, strided.getLoc(), strided, i));
+      // A view says how large it is: the planner asks no buffer.
+      sizes.push_back(builder.createOrFold<memref::DimOp>(strided.getLoc(), strided, i));
   auto dense = MemRefType::get(type.getShape(), type.getElementType());
   return memref::AllocOp::create(builder, strided.getLoc(), dense, sizes);
 }
