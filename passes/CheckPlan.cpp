@@ -20,12 +20,18 @@ namespace formwork {
 #include "passes/Passes.h.inc"
 
 namespace {
-/// Values of index arithmetic for one choice of the symbols' sizes.
+/// Values of index arithmetic for one choice of the symbols' sizes, each computed once.
 class Evaluator {
 public:
   explicit Evaluator(int64_t everySymbol) : everySymbol(everySymbol) {}
 
   std::optional<int64_t> operator()(Value value) {
+    auto found = known.find(value);
+    return found != known.end() ? found->second : known[value] = evaluate(value);
+  }
+
+private:
+  std::optional<int64_t> evaluate(Value value) {
     if (isa<BlockArgument>(value))
       return value.getType().isIndex() ? std::optional(everySymbol) : std::nullopt;
     Operation *op = value.getDefiningOp();
@@ -48,8 +54,8 @@ public:
     return forwarded ? (*this)(forwarded) : std::nullopt;
   }
 
-private:
   int64_t everySymbol;
+  DenseMap<Value, std::optional<int64_t>> known;
 };
 
 struct Range {
@@ -93,8 +99,7 @@ private:
 
 //===--- addresses -------------------------------------------------------------------------------
 
-static std::optional<Range> rangeOf(memref::ViewOp view, int64_t everySymbol) {
-  Evaluator evaluate(everySymbol);
+static std::optional<Range> rangeOf(memref::ViewOp view, Evaluator &evaluate) {
   std::optional<int64_t> offset = evaluate(view.getByteShift());
   int64_t bytes = llvm::divideCeil(view.getType().getElementTypeBitWidth(), 8);
   for (int64_t size : view.getType().getShape())
@@ -111,6 +116,9 @@ static std::optional<Range> rangeOf(memref::ViewOp view, int64_t everySymbol) {
 }
 
 void Checker::collectBuffers() {
+  SmallVector<Evaluator> choices;
+  for (int64_t everySymbol : {0, 1, 2, 7, 32, 33, 1000})
+    choices.emplace_back(everySymbol);
   function.walk([&](memref::ViewOp view) {
     auto argument = dyn_cast<BlockArgument>(view.getSource());
     if (!argument || !function.getArgAttr(argument.getArgNumber(), "fw.arena"))
@@ -118,8 +126,8 @@ void Checker::collectBuffers() {
     pointsTo[view.getResult()].insert(buffers.size());
     buffers.push_back(view);
     SmallVector<Range> &addresses = ranges.emplace_back();
-    for (int64_t everySymbol : {0, 1, 2, 7, 32, 33, 1000}) {
-      std::optional<Range> range = rangeOf(view, everySymbol);
+    for (Evaluator &evaluate : choices) {
+      std::optional<Range> range = rangeOf(view, evaluate);
       if (!range || range->from < 0 || range->from % 64 != 0) {
         view.emitError("the address of this buffer is not known or not aligned");
         failedCheck = true;
