@@ -3,7 +3,6 @@
 // Every size on the host is then a function of these arguments: none is asked of a buffer.
 #include "passes/Passes.h"
 
-#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/MemRef/Transforms/Transforms.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -39,29 +38,6 @@ public:
 private:
   func::FuncOp function;
   llvm::MapVector<int64_t, Value> arguments;
-};
-
-/// What a loop carries keeps its sizes from step to step: fw.scan and the ops of one step see the
-/// same batch.
-struct SizeOfCarried : OpRewritePattern<tensor::DimOp> {
-  using OpRewritePattern::OpRewritePattern;
-
-  LogicalResult matchAndRewrite(tensor::DimOp dim, PatternRewriter &rewriter) const override {
-    OpOperand *initial = initialOf(dim.getSource());
-    if (!initial)
-      return failure();
-    rewriter.modifyOpInPlace(dim, [&] { dim.getSourceMutable().assign(initial->get()); });
-    return success();
-  }
-
-  static OpOperand *initialOf(Value value) {
-    if (auto argument = dyn_cast<BlockArgument>(value)) {
-      auto loop = dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp());
-      return loop ? loop.getTiedLoopInit(argument) : nullptr;
-    }
-    auto loop = value.getDefiningOp<scf::ForOp>();
-    return loop ? loop.getTiedLoopInit(cast<OpResult>(value)) : nullptr;
-  }
 };
 } // namespace
 
@@ -109,41 +85,15 @@ struct SizeThroughControlFlow : OpRewritePattern<tensor::DimOp> {
     return success();
   }
 };
-
-/// A reshape says how large its result is, or its source does.
-struct SizeOfReshape : OpRewritePattern<tensor::DimOp> {
-  using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(tensor::DimOp dim, PatternRewriter &rewriter) const override {
-    std::optional<int64_t> index = dim.getConstantIndex();
-    if (!index)
-      return failure();
-    if (auto expand = dim.getSource().getDefiningOp<tensor::ExpandShapeOp>()) {
-      rewriter.replaceOp(dim, getValueOrCreateConstantIndexOp(
-                                  rewriter, dim.getLoc(), expand.getMixedOutputShape()[*index]));
-      return success();
-    }
-    auto collapse = dim.getSource().getDefiningOp<tensor::CollapseShapeOp>();
-    if (!collapse)
-      return failure();
-    Value size = arith::ConstantIndexOp::create(rewriter, dim.getLoc(), 1);
-    for (int64_t part : collapse.getReassociationIndices()[*index])
-      size = rewriter.createOrFold<arith::MulIOp>(
-          dim.getLoc(), size,
-          rewriter.createOrFold<tensor::DimOp>(dim.getLoc(), collapse.getSrc(), part));
-    rewriter.replaceOp(dim, size);
-    return success();
-  }
-};
 } // namespace
 
 /// tensor.dim of anything becomes tensor.dim of what it is computed from.
 static LogicalResult resolveSizes(func::FuncOp function) {
   RewritePatternSet patterns(function.getContext());
-  patterns.add<SizeThroughControlFlow, SizeOfReshape>(function.getContext());
+  patterns.add<SizeThroughControlFlow>(function.getContext());
   memref::populateResolveRankedShapedTypeResultDimsPatterns(patterns);
   memref::populateResolveShapedTypeResultDimsPatterns(patterns);
   tensor::DimOp::getCanonicalizationPatterns(patterns, function.getContext());
-  patterns.add<SizeOfCarried>(function.getContext());
   return applyPatternsGreedily(function, std::move(patterns));
 }
 
