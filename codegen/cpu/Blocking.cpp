@@ -200,7 +200,7 @@ static bool sumsFitScratch(const Kernel &kernel, const ContractionGroup &contrac
       auto type = cast<RankedTensorType>(result.getType());
       if (!type.hasStaticShape())
         return false;
-      bytes += type.getNumElements() * 8;
+      bytes += type.getNumElements() * type.getElementTypeBitWidth() / 8;
     }
   return bytes <= sumsLimit;
 }
