@@ -260,7 +260,6 @@ struct CPUTile : impl::CPUTileBase<CPUTile> {
     });
     for (func::FuncOp kernel : kernels) {
       auto name = kernel.getName().str();
-      if (getenv("FW_DEBUG")) kernel->dump();
       if (succeeded(Kernel::normalize(kernel)) && succeeded(KernelWriter(kernel, target).run()))
         continue;
       kernel->emitRemark() << "in kernel '" << name << "'";
