@@ -18,13 +18,11 @@ std::string text(const char *format, ...) {
   return result;
 }
 
-void Mistakes::raise() const {
-  if (messages.empty())
-    return;
+std::string Mistakes::lines() const {
   std::string all;
   for (const std::string &message : messages)
     all += (all.empty() ? "" : "\n") + message;
-  throw Error(all);
+  return all;
 }
 
 } // namespace formwork::runtime

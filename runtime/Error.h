@@ -34,11 +34,24 @@ public:
 class Mistakes {
 public:
   void add(std::string message) { messages.push_back(std::move(message)); }
+  /// Adds what an Error of the function says.
+  template <typename Function> void gather(Function function) {
+    try {
+      function();
+    } catch (const Error &error) {
+      add(error.what());
+    }
+  }
   bool empty() const { return messages.empty(); }
   /// Throws an Error of all messages, one per line, if there are any.
-  void raise() const;
+  template <typename Kind = Error> void raise() const {
+    if (!empty())
+      throw Kind(lines());
+  }
 
 private:
+  std::string lines() const;
+
   std::vector<std::string> messages;
 };
 

@@ -7,13 +7,18 @@
 #include "runtime/io/Checkpoint.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace formwork::runtime {
 
 static void loadWeights(Instance &instance, const Options &options) {
+  const formwork_model &model = instance.model();
   instance.initialize(/*seed=*/0);
   if (!options.weights.empty())
     loadCheckpoint(options.weights, instance);
+  else if (!model.initial_state && findEntry(model, "init"))
+    fprintf(stderr, "note: this model has no trained weights inside; these are fresh ones "
+                    "(--weights FILE brings others)\n");
   else if (instance.needsWeights())
     throw Error(
         text("%s: has no weights inside: name a checkpoint with --weights", instance.model().name));
@@ -48,11 +53,18 @@ int predictCommand(const formwork_model &model, const Options &options) {
     throw UsageError("predict needs inputs and a file for the outputs: --input FILE -o FILE");
   const formwork_entry &entry = requireEntry(model, "predict");
   auto isOutput = [](const formwork_tensor &tensor) { return tensor.role == FORMWORK_OUTPUT; };
-  checkArraysName(options.output, std::ranges::count_if(buffers(entry), isOutput));
+  Mistakes mistakes;
+  mistakes.gather([&] {
+    checkArraysName(options.output, std::ranges::count_if(buffers(entry), isOutput));
+    checkWritable(options.output);
+  });
+  std::optional<Dataset> read;
+  mistakes.gather([&] { read = loadDataset(options.data, entry, Part::Test); });
+  mistakes.raise();
+  const Dataset &data = *read;
   ThreadPool pool(options.threads);
   Instance instance(model, pool.context());
   loadWeights(instance, options);
-  Dataset data = loadDataset(options.data, entry, Part::Test);
   Progress progress(options.quiet ? Display::Silent : displayFor(stdout), stdout);
   std::vector<Array> outputs = predict(instance, data, options.batchSize, &progress);
   writeArrays(options.output, outputs);

@@ -173,6 +173,7 @@ std::optional<Options> parseOptions(int argc, char **argv, const formwork_model 
   table.push_back({"help", no_argument, nullptr, helpValue});
   table.push_back({});
   const char *letters = strchr(options.command->options, 'o') ? "+:ho:" : "+:h";
+  Mistakes values;
   optind = 0;
   opterr = 0;
   // getopt begins after argv[0]: here, after the command.
@@ -189,11 +190,12 @@ std::optional<Options> parseOptions(int argc, char **argv, const formwork_model 
           text("%s: %s; %s %s --help lists the options", argv[optind],
                letter == ':' ? "a value is missing" : "is not an option of this command", program,
                options.command->name));
-    row->apply(options, row->name, optarg);
+    values.gather([&] { row->apply(options, row->name, optarg); });
   }
   if (optind < argc - 1)
     throw UsageError(text("'%s' is more than was expected; %s %s --help lists the options",
                           argv[optind + 1], program, options.command->name));
+  values.raise<UsageError>();
   return options;
 }
 

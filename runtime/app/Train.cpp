@@ -12,8 +12,26 @@ static void checkOptions(const Options &options) {
     throw UsageError("train needs data: --data FILE");
   if (options.validationSplit && !options.validationData.empty())
     throw UsageError("--validation-split and --validation-data exclude each other: give one");
+}
+
+namespace {
+struct TrainingData {
+  std::optional<Dataset> training, validation;
+};
+} // namespace
+
+/// The data. All that is wrong with files, the one to be written too, is told before training.
+static TrainingData loadData(const Options &options, const formwork_entry &entry) {
+  TrainingData data;
+  Mistakes mistakes;
   if (!options.output.empty())
-    checkCheckpointName(options.output);
+    mistakes.gather([&] { checkCheckpointPath(options.output); });
+  mistakes.gather([&] { data.training = loadDataset(options.data, entry, Part::Training); });
+  if (!options.validationData.empty())
+    mistakes.gather(
+        [&] { data.validation = loadDataset(options.validationData, entry, Part::Test); });
+  mistakes.raise();
+  return data;
 }
 
 static Position loadWeights(Instance &instance, const std::string &file) {
@@ -89,15 +107,12 @@ static void printResult(const Options &options, const History &history) {
 int train(const formwork_model &model, const Options &options) {
   checkOptions(options);
   const formwork_entry &entry = requireEntry(model, "train_step");
+  TrainingData data = loadData(options, entry);
   ThreadPool pool(options.threads);
   Instance instance(model, pool.context());
   Position position = begin(instance, options);
-  Dataset data = loadDataset(options.data, entry, Part::Training);
-  std::optional<Dataset> validation;
-  if (!options.validationData.empty())
-    validation = loadDataset(options.validationData, entry, Part::Test);
-  History history =
-      fit(instance, data, validation ? &*validation : nullptr, fitOptions(options, position));
+  History history = fit(instance, *data.training, data.validation ? &*data.validation : nullptr,
+                        fitOptions(options, position));
   if (!options.output.empty())
     saveCheckpoint(options.output, instance, {options.epochs, position.seed, true, true});
   if (options.json)

@@ -7,15 +7,22 @@
 
 namespace formwork::runtime {
 
-void checkCheckpointName(const std::string &path) {
+static void checkName(const std::string &path) {
   if (!endsWith(path, ".keras") && !endsWith(path, ".safetensors"))
     throw Error(text("%s: give the file a name that ends in .keras (an archive that Keras loads) "
                      "or .safetensors",
                      path.c_str()));
 }
 
+void checkCheckpointPath(const std::string &path) {
+  checkName(path);
+  checkWritable(path);
+  if (endsWith(path, ".keras"))
+    requireKerasModule(path);
+}
+
 void saveCheckpoint(const std::string &path, const Instance &instance, const Position &position) {
-  checkCheckpointName(path);
+  checkName(path);
   if (endsWith(path, ".keras"))
     return saveKerasArchive(path, instance, position);
   ReplacingFile file(path);

@@ -12,8 +12,9 @@
 
 namespace formwork::runtime {
 
-/// An Error if `saveCheckpoint` knows no format for such a name.
-void checkCheckpointName(const std::string &file);
+/// An Error if `saveCheckpoint` could not write this file, as far as can be known before: better
+/// heard of before an hour of training than after it.
+void checkCheckpointPath(const std::string &file);
 
 /// Writes to a temporary file and renames it: an old checkpoint survives a full disk.
 void saveCheckpoint(const std::string &file, const Instance &, const Position &);

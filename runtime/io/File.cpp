@@ -96,4 +96,11 @@ void ReplacingFile::fail(int error) {
   throw Error(text("%s: cannot be written: %s", path.c_str(), strerror(error)));
 }
 
+void checkWritable(const std::string &path) {
+  struct stat status;
+  if (!stat(path.c_str(), &status) && S_ISDIR(status.st_mode))
+    throw Error(text("%s: is a folder, the name of a file is expected", path.c_str()));
+  ReplacingFile attempt(path);
+}
+
 } // namespace formwork::runtime

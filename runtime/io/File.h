@@ -19,6 +19,9 @@ struct FileBytes {
 /// Maps a file, or reads it if it cannot be mapped (a pipe). An Error says why it cannot be read.
 FileBytes readFile(const std::string &path);
 
+/// An Error if no file can be written there.
+void checkWritable(const std::string &path);
+
 bool endsWith(std::string_view path, std::string_view ending);
 
 /// Writes a file that appears under its name only when it is complete: until `commit`, and if the

@@ -61,6 +61,8 @@ static const formwork_keras_io &module(const std::string &file) {
            file.c_str(), moduleName, tried.c_str()));
 }
 
+void requireKerasModule(const std::string &file) { module(file); }
+
 void saveKerasArchive(const std::string &file, const Instance &instance, const Position &position) {
   const formwork_model &model = instance.model();
   const formwork_keras_position where = {position.epoch, position.seed, 1, 1};

@@ -5,6 +5,9 @@
 
 namespace formwork::runtime {
 
+/// An Error if there is no module with which to write or read this file.
+void requireKerasModule(const std::string &file);
+
 void saveKerasArchive(const std::string &file, const Instance &, const Position &);
 Position loadKerasArchive(const std::string &file, Instance &);
 

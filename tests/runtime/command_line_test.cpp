@@ -142,6 +142,8 @@ INSTANTIATE_TEST_SUITE_P(
                     std::pair("train --data data.npz --epochs none",
                               "--epochs none: a whole number"),
                     std::pair("train --data data.npz --epochs 0", "at least 1"),
+                    std::pair("train --data data.npz --epochs 0 --batch-size x",
+                              "--batch-size x: a whole number"),
                     std::pair("train --data data.npz --validation-split 1.5", "up to"),
                     std::pair("train --data data.npz --validation-split 0.1 --validation-data d",
                               "exclude each other"),
@@ -180,4 +182,13 @@ INSTANTIATE_TEST_SUITE_P(
 TEST_F(CommandLine, LooksAtTheOutputsNameBeforeItTrains) {
   Result result = run("train --data data.npz --epochs 2 -o model.txt");
   EXPECT_EQ(result.output.find("Epoch"), std::string::npos) << result.output;
+}
+
+TEST_F(CommandLine, TellsAllMistakesInFilesBeforeItTrains) {
+  Result result = run("train --data absent.npz --validation-data gone.npz --epochs 2 "
+                      "-o no/such/model.safetensors");
+  EXPECT_EQ(result.status, 1);
+  for (const char *expected : {"absent.npz: cannot be opened", "gone.npz: cannot be opened",
+                               "no/such/model.safetensors: cannot be written"})
+    EXPECT_NE(result.output.find(expected), std::string::npos) << result.output;
 }
