@@ -16,13 +16,18 @@ namespace formwork {
 
 //===--- targets ---------------------------------------------------------------------------------
 
-static constexpr StringRef targets[] = {"host", "x86-64-v3", "x86-64-v4"};
+static constexpr Target allTargets[] = {
+    {"host", "this machine, with all that its processor can do"},
+    {"x86-64-v3", "x86-64 processors with AVX2 and FMA, since about 2013"},
+    {"x86-64-v4", "x86-64 processors with AVX-512"},
+};
 
-ArrayRef<StringRef> targetNames() { return targets; }
+ArrayRef<Target> targets() { return allTargets; }
 
 static CPUOptions cpuOptions(const CompileOptions &options) {
   CPUOptions cpu;
   cpu.name = options.name;
+  cpu.unoptimized = options.unoptimized;
   if (options.target != "host") {
     cpu.triple = "x86_64-unknown-linux-gnu";
     cpu.cpu = options.target;
@@ -64,7 +69,8 @@ static LogicalResult applySignatures(ModuleOp module, const CompileOptions &opti
 /// Reads the file and writes to the module what the command line says about it.
 static FailureOr<ImportedModel> import(MLIRContext &context, const CompileOptions &options) {
   auto model = importModel(context, {.path = options.model, .name = options.name});
-  if (failed(model) || failed(applySignatures(*model->module, options)))
+  if (failed(model) || (options.prepare && failed(options.prepare(*model))) ||
+      failed(applySignatures(*model->module, options)))
     return failure();
   if (options.train && failed(applyCompileSettings(*model, options.settings)))
     return failure();
@@ -88,8 +94,10 @@ static LogicalResult lowerToFw(ModuleOp module, bool train) {
   });
 }
 
-static LogicalResult lowerToKernels(ModuleOp module) {
-  return lower(module, [](OpPassManager &passes) { buildKernelsPipeline(passes); });
+static LogicalResult lowerToKernels(ModuleOp module, const CompileOptions &options) {
+  return lower(module, [&](OpPassManager &passes) {
+    buildKernelsPipeline(passes, /*fuse=*/!options.unoptimized);
+  });
 }
 
 static LogicalResult checkArenas(ModuleOp module, const Artifact &artifact, int64_t limit) {
@@ -136,7 +144,7 @@ FailureOr<CompiledModel> compileModel(MLIRContext &context, const CompileOptions
   }
 
   CPUOptions cpu = cpuOptions(options);
-  if (failed(lowerToKernels(module)) || failed(lower(module, buildPlanPipeline)))
+  if (failed(lowerToKernels(module, options)) || failed(lower(module, buildPlanPipeline)))
     return failure();
   auto artifact = compileForCPU(module, cpu);
   if (failed(artifact) ||
@@ -174,7 +182,7 @@ LogicalResult printStage(MLIRContext &context, const CompileOptions &options, St
   ModuleOp module = *model->module;
   if (stage == Stage::Linalg && failed(lower(module, buildLinalgPipeline)))
     return failure();
-  if (stage >= Stage::Kernels && failed(lowerToKernels(module)))
+  if (stage >= Stage::Kernels && failed(lowerToKernels(module, options)))
     return failure();
   if (stage < Stage::Llvm) {
     module.print(out);

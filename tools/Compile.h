@@ -28,6 +28,11 @@ struct CompileOptions {
   std::optional<int64_t> maxArena; ///< Bytes no concrete function may exceed.
   int64_t seed = 0;                ///< Of fresh weights, where they are embedded.
   CompileSettings settings;
+
+  // For `formwork verify`.
+  bool unoptimized = false; ///< Neither fusion nor schedules.
+  /// Changes the model after it was imported.
+  std::function<mlir::LogicalResult(ImportedModel &)> prepare;
 };
 
 struct CompiledModel {
@@ -50,7 +55,10 @@ mlir::LogicalResult printStage(mlir::MLIRContext &context, const CompileOptions 
 mlir::FailureOr<std::optional<int64_t>> predictFlops(mlir::MLIRContext &context,
                                                      const CompileOptions &options);
 
-/// Names of `--target`, for help and diagnostics.
-llvm::ArrayRef<llvm::StringRef> targetNames();
+/// A value of `--target`.
+struct Target {
+  llvm::StringRef name, help;
+};
+llvm::ArrayRef<Target> targets();
 
 } // namespace formwork

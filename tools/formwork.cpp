@@ -29,7 +29,9 @@ static int run(int argc, char **argv) {
   formwork::addCompileCommand(program, status);
   formwork::addSummaryCommand(program, status);
   formwork::addRunCommands(program, status);
+  formwork::addVerifyCommand(program, status);
   formwork::addOpsCommand(program, status);
+  formwork::addTargetsCommand(program, status);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError &error) {

@@ -82,6 +82,16 @@ static LogicalResult writeLoops(func::FuncOp kernel) {
   return success();
 }
 
+/// Constants by other names than bufferization gives them outside of kernels: all functions will be
+/// in one module.
+static LogicalResult renameConstants(ModuleOp kernels) {
+  SymbolTable symbols(kernels);
+  for (auto constant : llvm::to_vector(kernels.getOps<memref::GlobalOp>()))
+    if (failed(symbols.rename(constant, ("kernel" + constant.getName()).str())))
+      return failure();
+  return success();
+}
+
 /// tensor.pad in destination style: a fill and an insertion.
 static LogicalResult expandPads(ModuleOp kernels) {
   IRRewriter rewriter(kernels.getContext());
@@ -103,7 +113,7 @@ struct ScalarKernels : impl::ScalarKernelsBase<ScalarKernels> {
         return signalPassFailure();
       for (auto kernel : kernels.getOps<func::FuncOp>())
         bindOutputs(kernel);
-      if (failed(bufferize(kernels)))
+      if (failed(bufferize(kernels)) || failed(renameConstants(kernels)))
         return signalPassFailure();
       for (auto kernel : kernels.getOps<func::FuncOp>()) {
         takeChunks(kernel);

@@ -3,7 +3,7 @@
 #include "runtime/app/Json.h"
 #include "runtime/app/Options.h"
 #include "runtime/cpu/ThreadPool.h"
-#include "runtime/train/Shuffle.h"
+#include "runtime/data/RandomData.h"
 
 #include <algorithm>
 #include <chrono>
@@ -33,28 +33,6 @@ static std::vector<int64_t> chooseDims(const formwork_entry &entry, int64_t batc
   if (!dims.empty())
     dims[0] = batch;
   return dims;
-}
-
-/// Numbers in [0,1), or indices below the tensor's limit.
-static void fillRandomly(const formwork_tensor &tensor, int64_t count, uint64_t seed,
-                         std::byte *to) {
-  int64_t limit = tensor.limit ? tensor.limit : 2;
-  for (int64_t i = 0; i < count; ++i) {
-    uint32_t word = philox({uint32_t(i), uint32_t(i >> 32), 0, 0}, seed)[0];
-    float fraction = float(word >> 8) * 0x1p-24f;
-    auto index = int64_t(word) % limit;
-    std::byte *at = to + i * elementSize(tensor.dtype);
-    if (tensor.dtype == FORMWORK_F32)
-      *reinterpret_cast<float *>(at) = tensor.limit ? float(index) : fraction;
-    else if (tensor.dtype == FORMWORK_F64)
-      *reinterpret_cast<double *>(at) = tensor.limit ? double(index) : fraction;
-    else if (tensor.dtype == FORMWORK_I32)
-      *reinterpret_cast<int32_t *>(at) = int32_t(index);
-    else if (tensor.dtype == FORMWORK_I64)
-      *reinterpret_cast<int64_t *>(at) = index;
-    else
-      *at = std::byte(word & 1);
-  }
 }
 
 /// The median duration of a call, over about a second.

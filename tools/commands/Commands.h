@@ -15,6 +15,8 @@ enum ExitStatus {
 void addCompileCommand(CLI::App &program, int &status);
 void addSummaryCommand(CLI::App &program, int &status);
 void addRunCommands(CLI::App &program, int &status);
+void addVerifyCommand(CLI::App &program, int &status);
 void addOpsCommand(CLI::App &program, int &status);
+void addTargetsCommand(CLI::App &program, int &status);
 
 } // namespace formwork

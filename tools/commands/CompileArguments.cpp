@@ -36,12 +36,11 @@ void addSettings(CLI::App &command, CompileOptions &options) {
 
 void addTarget(CLI::App &command, CompileOptions &options) {
   std::vector<std::string> targets;
-  for (llvm::StringRef name : targetNames())
-    targets.push_back(name.str());
+  for (const Target &target : formwork::targets())
+    targets.push_back(target.name.str());
   command
-      .add_option(
-          "--target", options.target,
-          "The machine it is to run on: host (this one), x86-64-v3 (AVX2), x86-64-v4 (AVX-512)")
+      .add_option("--target", options.target,
+                  "The machine it is to run on: host (this one) or one of `formwork targets`")
       ->option_text("TARGET")
       ->check(CLI::IsMember(targets));
   command

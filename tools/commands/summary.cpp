@@ -49,8 +49,8 @@ static void printLayers(const ImportedModel &model, raw_ostream &out) {
   out << llvm::formatv(row, "Layer (type)", "Output shape", "Parameters") << line;
   int64_t all = 0, trainable = 0;
   for (const LayerSummary &layer : model.layers) {
-    out << llvm::formatv(row, formwork::quoted(layer.name) + " (" + layer.className + ")", shapesOf(layer),
-                         grouped(layer.parameters));
+    out << llvm::formatv(row, formwork::quoted(layer.name) + " (" + layer.className + ")",
+                         shapesOf(layer), grouped(layer.parameters));
     all += layer.parameters;
     trainable += layer.trainable;
   }
