@@ -398,7 +398,7 @@ SmallVector<Value> Evaluator::evaluate(linalg::GenericOp op, ArrayRef<AffineExpr
     } else if (auto extract = dyn_cast<tensor::ExtractOp>(inner)) {
       SmallVector<Value> indices;
       for (Value at : extract.getIndices())
-        indices.push_back(values.lookupOrDefault(at));
+        indices.push_back(valueOf(at, values));
       result = gather(extract.getTensor(), indices, point);
     } else if (&inner == sum) {
       result = multiplyAdd(inner, op.getRegionOutputArgs()[0], values, point);
@@ -416,11 +416,15 @@ SmallVector<Value> Evaluator::evaluate(linalg::GenericOp op, ArrayRef<AffineExpr
     values.map(inner.getResult(0), result);
   }
   SmallVector<Value> results;
-  for (Value yielded : op.getBlock()->getTerminator()->getOperands()) {
-    Value inner = values.lookupOrNull(yielded);
-    results.push_back(inner ? inner : outside(yielded));
-  }
+  for (Value yielded : op.getBlock()->getTerminator()->getOperands())
+    results.push_back(valueOf(yielded, values));
   return results;
+}
+
+/// What `value` is in the body at hand, or outside of it: a constant of the kernel.
+Value Evaluator::valueOf(Value value, const IRMapping &values) {
+  Value inner = values.lookupOrNull(value);
+  return inner ? inner : outside(value);
 }
 
 /// accumulator + a * b, from the op that adds.
@@ -428,8 +432,8 @@ Value Evaluator::multiplyAdd(Operation &sum, BlockArgument accumulator, const IR
                              const Point &point) {
   Value other = sum.getOperand(sum.getOperand(0) == accumulator ? 1 : 0);
   Operation *product = other.getDefiningOp();
-  Value a = values.lookupOrDefault(product->getOperand(0));
-  Value b = values.lookupOrDefault(product->getOperand(1));
+  Value a = valueOf(product->getOperand(0), values);
+  Value b = valueOf(product->getOperand(1), values);
   Value c = values.lookup(accumulator);
   bool isVector = isa<VectorType>(c.getType());
   if (isVector)
@@ -445,8 +449,7 @@ SmallVector<Value> Evaluator::copy(Operation &op, const IRMapping &values, const
   SmallVector<Value> operands;
   bool isVector = false;
   for (Value operand : op.getOperands()) {
-    Value value = values.lookupOrNull(operand);
-    operands.push_back(value ? value : outside(operand));
+    operands.push_back(valueOf(operand, values));
     if (!operands.back())
       return fail(&op, "an operand from outside the kernel"), SmallVector<Value>();
     isVector |= isa<VectorType>(operands.back().getType());

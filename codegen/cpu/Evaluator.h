@@ -117,6 +117,7 @@ private:
                                           const Point &point, mlir::ValueRange accumulators);
   llvm::SmallVector<mlir::Value> copy(mlir::Operation &op, const mlir::IRMapping &values,
                                       const Point &point);
+  mlir::Value valueOf(mlir::Value value, const mlir::IRMapping &values);
   mlir::Value multiplyAdd(mlir::Operation &sum, mlir::BlockArgument accumulator,
                           const mlir::IRMapping &values, const Point &point);
   mlir::Value loopIndex(mlir::AffineExpr loop, const Point &point);
