@@ -190,6 +190,23 @@ static int64_t streamedBytes(const Kernel &kernel, const Group &group,
   return bytes;
 }
 
+/// Bytes of all operands that have vectors, over a step if there are steps.
+static int64_t vectorBytes(const Kernel &kernel, const Group &group, const Pass &pass) {
+  int64_t bytes = 0;
+  for (linalg::GenericOp op : contractionsOf(pass))
+    for (OpOperand *operand : op.getDpsInputOperands()) {
+      AffineMap access = kernel.access(*operand);
+      if (!dependsOn(access, group.vectorDim))
+        continue;
+      int64_t size = 4;
+      for (Dim dim : kernel.loops(op))
+        if (dependsOn(access, dim) && int(dim) != group.stepDim)
+          size *= sizeOr(kernel, dim, 32);
+      bytes += size;
+    }
+  return bytes;
+}
+
 /// Bytes of scratch that hold sums between steps; it lies on the stack.
 static constexpr int64_t sumsLimit = 256 << 10;
 
@@ -274,6 +291,9 @@ void chooseBlock(const Kernel &kernel, const CPUTarget &target, Group &group) {
   group.tileWidth = group.vectorDim == noDim ? 0 : block.vectors * group.lanes;
   findPacked(kernel, group);
   chooseStepDim(kernel, group);
+  constexpr int64_t firstLevelCache = 32 << 10;
+  group.vectorsInnermost = group.packed.empty() && group.vectorDim != noDim &&
+                           vectorBytes(kernel, group, *heaviest) <= firstLevelCache;
 }
 
 } // namespace formwork

@@ -29,12 +29,12 @@ Value Nest::blockCount(Dim dim) {
   return writer.make<arith::DivUIOp>(writer.add(extent, size - 1), writer.index(size));
 }
 
-/// Outer dimensions that select a panel: of each of their blocks, all others are computed before
-/// the next, so that a panel is copied once.
+/// Outer dimensions that select a panel or what else is to stay in the cache: of each of their
+/// blocks, all others are computed before the next.
 Dims Nest::panelDims() const {
   Dims dims;
   for (Dim dim : group.outer)
-    if (int(dim) == group.vectorDim || llvm::any_of(group.packed, [&](const Packed &packed) {
+    if ((int(dim) == group.vectorDim && !group.vectorsInnermost) || llvm::any_of(group.packed, [&](const Packed &packed) {
           return dependsOn(kernel.access(*packed.operand), dim);
         }))
       dims.push_back(dim);
