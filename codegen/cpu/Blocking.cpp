@@ -122,12 +122,40 @@ static bool fitsPanel(const Kernel &kernel, const Group &group, AffineMap access
   return bytes <= panelLimit;
 }
 
+/// Bytes of all operands that have vectors, over a step if there are steps.
+static int64_t vectorBytes(const Kernel &kernel, const Group &group, const Pass &pass) {
+  int64_t bytes = 0;
+  for (linalg::GenericOp op : contractionsOf(pass))
+    for (OpOperand *operand : op.getDpsInputOperands()) {
+      AffineMap access = kernel.access(*operand);
+      if (!dependsOn(access, group.vectorDim))
+        continue;
+      int64_t size = 4;
+      for (Dim dim : kernel.loops(op))
+        if (dependsOn(access, dim) && int(dim) != group.stepDim)
+          size *= sizeOr(kernel, dim, 32);
+      bytes += size;
+    }
+  return bytes;
+}
+
+/// Whether results are many and what their vectors read is little: then results are written in
+/// their order in memory, since waiting for that costs more than reading operands anew.
+static bool writesMuch(const Kernel &kernel, const Group &group, const Pass &pass) {
+  constexpr int64_t cached = 256 << 10, much = 2 << 20;
+  int64_t written = 4 * pass.stores.size();
+  for (Dim dim : group.outer)
+    written *= sizeOr(kernel, dim, 32);
+  return written >= much && vectorBytes(kernel, group, pass) <= cached;
+}
+
 /// Vectors that are read in turn, but lie far apart: they compete for the same few places of the
 /// first-level cache. A copy pays if enough rows use it.
-static bool isScattered(const Kernel &kernel, const Group &group, AffineMap access,
-                        int64_t elementBytes) {
+static bool isScattered(const Kernel &kernel, const Group &group, const Pass &pass,
+                        AffineMap access, int64_t elementBytes) {
   constexpr int64_t farApart = 2048, enoughRows = 96;
-  if (group.vectorDim == noDim || group.rowDim == noDim || access.getNumResults() < 2)
+  if (group.vectorDim == noDim || group.rowDim == noDim || access.getNumResults() < 2 ||
+      writesMuch(kernel, group, pass))
     return false;
   bool far =
       kernel.isStatic(group.vectorDim) && kernel.size(group.vectorDim) * elementBytes >= farApart;
@@ -156,7 +184,7 @@ static void findPacked(const Kernel &kernel, Group &group) {
           continue;
         int64_t bytes = element.getWidth() / 8;
         if (step == Step::None ||
-            (step == Step::Unit && !isScattered(kernel, group, access, bytes)))
+            (step == Step::Unit && !isScattered(kernel, group, pass, access, bytes)))
           continue;
         int along = adjacentDim(access);
         bool inner = along == vectorDim || !contains(group.outer, along);
@@ -187,23 +215,6 @@ static int64_t streamedBytes(const Kernel &kernel, const Group &group,
   int64_t bytes = group.tileWidth * 4;
   for (Dim dim : contraction.over)
     bytes *= sizeOr(kernel, dim, 32);
-  return bytes;
-}
-
-/// Bytes of all operands that have vectors, over a step if there are steps.
-static int64_t vectorBytes(const Kernel &kernel, const Group &group, const Pass &pass) {
-  int64_t bytes = 0;
-  for (linalg::GenericOp op : contractionsOf(pass))
-    for (OpOperand *operand : op.getDpsInputOperands()) {
-      AffineMap access = kernel.access(*operand);
-      if (!dependsOn(access, group.vectorDim))
-        continue;
-      int64_t size = 4;
-      for (Dim dim : kernel.loops(op))
-        if (dependsOn(access, dim) && int(dim) != group.stepDim)
-          size *= sizeOr(kernel, dim, 32);
-      bytes += size;
-    }
   return bytes;
 }
 
@@ -293,7 +304,8 @@ void chooseBlock(const Kernel &kernel, const CPUTarget &target, Group &group) {
   chooseStepDim(kernel, group);
   constexpr int64_t firstLevelCache = 32 << 10;
   group.vectorsInnermost = group.packed.empty() && group.vectorDim != noDim &&
-                           vectorBytes(kernel, group, *heaviest) <= firstLevelCache;
+                           (vectorBytes(kernel, group, *heaviest) <= firstLevelCache ||
+                            writesMuch(kernel, group, *heaviest));
 }
 
 } // namespace formwork
