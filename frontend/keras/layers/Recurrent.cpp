@@ -164,8 +164,10 @@ void Lstm::emitStep(Block &body) {
   ValueRange arguments = body.getArguments();
   Value hidden = arguments[0], cell = arguments[1];
   Value z = AddOp::create(b, arguments[2], recur(hidden, arguments[3], arguments.drop_front(4)));
+  // Split rather than sliced: the gradient then puts the gates side by side, and adds nothing.
+  auto gates = SplitLikeOp::create(b, z, SmallVector<Value>(4, cell), 1);
   auto gate = [&](int64_t index, StringRef activation) {
-    return activate(b, call.arguments[activation], columns(z, index));
+    return activate(b, call.arguments[activation], gates.getParts()[index]);
   };
   Value input = gate(0, "recurrent_activation"), forget = gate(1, "recurrent_activation");
   Value candidate = gate(2, "activation"), output = gate(3, "recurrent_activation");
