@@ -320,23 +320,30 @@ static bool hoistAfter(ScanOp scan) {
   if (waiting.ops().empty())
     return false;
   // Carries and what is computed in the body must be stacked for what comes after; elements and
-  // captures are there.
-  SmallVector<Value> stacked;
+  // captures are there, and so is what is an output already.
+  size_t carries = scan.getInitials().size();
+  auto outputsOf = [&](ScanOp scan) {
+    return scan.getBody().front().getTerminator()->getOperands().drop_front(carries);
+  };
+  SmallVector<Value> stacked, missing;
   Variation variation(scan);
   for (Value value : waiting.inputs())
     if (auto argument = dyn_cast<BlockArgument>(value);
-        !argument || argument.getArgNumber() < scan.getInitials().size())
+        !argument || argument.getArgNumber() < carries)
       stacked.push_back(value);
-  ScanOp loop = withOutputs(scan, stacked);
+  llvm::copy_if(stacked, std::back_inserter(missing),
+                [&](Value value) { return !llvm::is_contained(outputsOf(scan), value); });
+  ScanOp loop = withOutputs(scan, missing);
   ImplicitLocOpBuilder builder(loop.getLoc(), loop->getContext());
   builder.setInsertionPointAfter(loop);
   Outside outside(loop, variation, builder);
-  for (auto [value, output] : llvm::zip_equal(stacked, loop.getStacked().take_back(stacked.size())))
-    outside.put(value, output);
+  for (Value value : stacked)
+    outside.put(value, *llvm::find_if(loop.getStacked(), [&](Value output) {
+      return outputsOf(loop)[cast<OpResult>(output).getResultNumber() - carries] == value;
+    }));
   for (Operation *op : waiting.ops())
     outside.compute(op);
 
-  size_t carries = loop.getInitials().size();
   for (size_t i = 0; i < carries; ++i)
     if (Value addend = waiting.addend(i); addend && waiting.contains(addend))
       loop.getResult(i).replaceAllUsesWith(
