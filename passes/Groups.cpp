@@ -52,6 +52,7 @@ public:
 private:
   Group classify(Operation *op);
   void connect();
+  size_t tensorsMoved(unsigned group, unsigned producer);
   bool computesFor(unsigned producer, unsigned consumer, size_t leading, bool anyOrder = false);
   bool reaches(unsigned from, unsigned to);
   bool mergeEdges(llvm::function_ref<std::optional<Group>(unsigned, unsigned)> rule);
@@ -274,13 +275,38 @@ bool Grouping::computesFor(unsigned producer, unsigned consumer, size_t leading,
   return true;
 }
 
+/// Tensors as large as the group's space that it reads or writes beside what `producer` computes.
+size_t Grouping::tensorsMoved(unsigned group, unsigned producer) {
+  llvm::SmallPtrSet<Value, 8> moved;
+  auto add = [&](Value value) {
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    if (type && size_t(type.getRank()) == groups[group].space.size())
+      moved.insert(value);
+  };
+  for (unsigned number : groups[group].ops)
+    if (auto op = dyn_cast<linalg::LinalgOp>(ops[number])) {
+      for (Value input : op.getDpsInputs()) {
+        Operation *definition = input.getDefiningOp();
+        if (!definition || !numbers.contains(definition) ||
+            !llvm::is_contained({group, producer}, groupOf[numbers[definition]]))
+          add(input);
+      }
+      llvm::for_each(op->getResults(), add);
+    }
+  return moved.size();
+}
+
 /// Pointwise ops on what a contraction or a reduction computes.
 std::optional<Group> Grouping::epilogue(unsigned producer, unsigned consumer) {
+  // Beyond that, writing and reading the one result more is little beside the rest, and the code of
+  // each variant of a tile would grow: Adam's three updates run on their own.
+  constexpr size_t mostTensors = 4;
   const Group &first = groups[producer], &second = groups[consumer];
   if ((first.kind != Kind::Contraction && first.kind != Kind::Reduction) ||
       second.kind != Kind::Pointwise || first.space != second.space)
     return std::nullopt;
-  if (!computesFor(producer, consumer, first.space.size(), /*anyOrder=*/true))
+  if (!computesFor(producer, consumer, first.space.size(), /*anyOrder=*/true) ||
+      tensorsMoved(consumer, producer) > mostTensors)
     return std::nullopt;
   return first;
 }
