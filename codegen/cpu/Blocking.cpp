@@ -65,8 +65,19 @@ static int64_t sizeOr(const Kernel &kernel, Dim dim, int64_t unknown) {
   return kernel.isStatic(dim) ? kernel.size(dim) : unknown;
 }
 
-/// The innermost outer dimension with more than one element that contractions' vectors do not
-/// depend on: each of its rows multiplies the same vectors.
+/// Whether each row along `dim` multiplies the same vectors.
+static bool sharesVectors(const Kernel &kernel, ArrayRef<linalg::GenericOp> contractions, Dim dim,
+                          int vectorDim) {
+  return llvm::all_of(contractions, [&](linalg::GenericOp op) {
+    return llvm::any_of(op.getDpsInputOperands(), [&](OpOperand *operand) {
+      return vectorDim != noDim && !dependsOn(kernel.access(*operand), dim) &&
+             dependsOn(kernel.access(*operand), vectorDim);
+    });
+  });
+}
+
+/// The innermost outer dimension with more than one element whose rows share vectors, else the
+/// innermost at all.
 static int chooseRowDim(const Kernel &kernel, const Group &group,
                         ArrayRef<linalg::GenericOp> contractions, int vectorDim) {
   int fallback = noDim;
@@ -75,13 +86,7 @@ static int chooseRowDim(const Kernel &kernel, const Group &group,
       continue;
     if (fallback == noDim)
       fallback = dim;
-    bool shared = llvm::all_of(contractions, [&](linalg::GenericOp op) {
-      return llvm::any_of(op.getDpsInputOperands(), [&](OpOperand *operand) {
-        return vectorDim != noDim && !dependsOn(kernel.access(*operand), dim) &&
-               dependsOn(kernel.access(*operand), vectorDim);
-      });
-    });
-    if (shared)
+    if (sharesVectors(kernel, contractions, dim, vectorDim))
       return dim;
   }
   return fallback;
@@ -296,6 +301,11 @@ void chooseBlock(const Kernel &kernel, const CPUTarget &target, Group &group) {
   int64_t registers = std::max<int64_t>((target.vectorRegisters - 4) / accumulators, 4);
   if (accumulators == 1)
     registers = target.vectorRegisters;
+  // Where rows have nothing in common, as in pooling, there need only be enough for the latency.
+  constexpr int64_t enoughForLatency = 12;
+  if (group.rowDim != noDim &&
+      !sharesVectors(kernel, contractionsOf(*heaviest), group.rowDim, vectorDim))
+    registers = std::min(registers, enoughForLatency);
   Shape block = TileModel(registers, rows, rowsKnown, vectorsOf(vectorDim)).best();
   group.rows = block.rows;
   group.vectors = block.vectors;
