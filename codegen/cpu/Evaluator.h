@@ -57,7 +57,7 @@ public:
   void setStorage(mlir::Value value, Storage storage) { stored[value] = std::move(storage); }
   void setPanel(mlir::OpOperand *operand, Storage storage) { panels[operand] = std::move(storage); }
   void forget(mlir::Value value) { stored.erase(value); }
-  void forgetAll() { stored.clear(), panels.clear(); }
+  void forgetAll() { stored.clear(), panels.clear(), known.clear(), countsFrom.clear(); }
 
   /// The element at `access` of a tensor.
   mlir::Value read(mlir::Value tensor, mlir::AffineMap access, const Point &point);
