@@ -66,7 +66,8 @@ SmallVector<Value> Evaluator::indicesOf(const Storage &storage, AffineMap access
       indices.push_back(writer.index(point.row));
     else if (int(dim) == group->vectorDim)
       indices.push_back(writer.index(point.vector * group->lanes));
-    else if (contains(group->outer, dim))
+    else if (contains(group->outer, dim) || (kernel.isStatic(dim) && kernel.size(dim) == 1))
+      // Readers of a dimension of one element need not have it as a loop.
       indices.push_back(writer.index(0));
     else
       indices.push_back(point.at[dim]);
