@@ -470,10 +470,18 @@ SmallVector<Value> Evaluator::copy(Operation &op, const IRMapping &values, const
   Value result = writer.make(state);
   if (isa<arith::AddIOp>(op) && isVector)
     for (auto [a, b] : {std::pair(0, 1), std::pair(1, 0)})
-      if (Value from = countsFrom.lookup(operands[a]))
+      if (Value from = firstOf(operands[a]))
         if (auto uniform = operands[b].getDefiningOp<vector::BroadcastOp>())
           countsFrom[result] = writer.add(from, uniform.getSource());
   return {result};
+}
+
+/// The first lane of a vector that counts up by ones; nothing of any other. A constant is written
+/// anew: the vector may come from further out than the loop that it was first written in.
+Value Evaluator::firstOf(Value vector) {
+  Value first = countsFrom.lookup(vector);
+  std::optional<int64_t> constant = first ? constantOf(first) : std::nullopt;
+  return constant ? writer.index(*constant) : first;
 }
 
 Value Evaluator::loopIndex(AffineExpr loop, const Point &point) {
@@ -511,8 +519,7 @@ Value Evaluator::gather(Value tensor, ArrayRef<Value> indices, const Point &poin
     return fromMemory(writer.make<memref::LoadOp>(buffer, indices), element);
 
   SmallVector<Value> first(indices);
-  if (Value from = countsFrom.lookup(indices.back());
-      from && llvm::none_of(indices.drop_back(), isVector)) {
+  if (Value from = firstOf(indices.back()); from && llvm::none_of(indices.drop_back(), isVector)) {
     first.back() = from;
     return loadVector(buffer, element, first, point.mask, point);
   }

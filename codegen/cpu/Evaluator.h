@@ -120,6 +120,7 @@ private:
   mlir::Value valueOf(mlir::Value value, const mlir::IRMapping &values);
   mlir::Value multiplyAdd(mlir::Operation &sum, mlir::BlockArgument accumulator,
                           const mlir::IRMapping &values, const Point &point);
+  mlir::Value firstOf(mlir::Value vector);
   mlir::Value loopIndex(mlir::AffineExpr loop, const Point &point);
   mlir::Value gather(mlir::Value tensor, llvm::ArrayRef<mlir::Value> indices, const Point &point);
   mlir::Value fromMemory(mlir::Value value, mlir::Type element);
