@@ -46,7 +46,7 @@ def compile_with_formwork(spec, model, floatx, folder):
         BUILD / "bin/formwork", "compile", archive, "-o", library, "--emit=shared", "--train",
         "--name", "m", "--signature", signature(spec, floatx),
     ]  # fmt: skip
-    process = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    process = subprocess.run(command, capture_output=True, text=True, timeout=600)
     if process.returncode:
         raise Mismatch(f"formwork compile fails with {process.returncode}: {process.stderr[-3000:]}")
     return formwork_model.Model(library, "m")
@@ -110,8 +110,6 @@ def pairs(ours, theirs):
         if name not in ours["logs"]:
             raise Mismatch(f"metric {name} is missing from {sorted(ours['logs'])}")
         yield f"metric {name}", ours["logs"][name], value
-
-
 
 
 def compare(spec, folder):

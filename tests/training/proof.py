@@ -11,12 +11,17 @@ import zipfile
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("FORMWORK_BUILD", ROOT / "build"))
+sys.path.insert(0, str(ROOT / "tests/python"))
+
 import h5py
 import keras
 import models
 import numpy as np
+from keras_on_tensorflow import dense_gradients
 
-BUILD = pathlib.Path(os.environ.get("FORMWORK_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build"))
+dense_gradients()
 FORMWORK = BUILD / "bin/formwork"
 COUNT = 300  # examples; no batch size below divides it but 1
 
@@ -26,7 +31,7 @@ class Failure(Exception):
 
 
 def run(*command):
-    process = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=300)
+    process = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=600)
     if process.returncode:
         raise Failure(f"{' '.join(map(str, command))}\nfails:\n{process.stderr[-2000:]}")
     return process.stdout
