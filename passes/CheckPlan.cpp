@@ -10,7 +10,6 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/Interfaces/LoopLikeInterface.h"
 
 using namespace mlir;
 
@@ -74,7 +73,6 @@ public:
 private:
   void collectBuffers();
   void findPointees();
-  void findFirstWrites();
   bool pointToSame(ValueRange from, ValueRange to);
   bool propagate(Operation *op);
   Set liveBefore(Block &block, Set live);
@@ -88,11 +86,6 @@ private:
   /// Addresses of each buffer, for each choice of sizes.
   std::vector<SmallVector<Range>> ranges;
   DenseMap<Value, Set> pointsTo;
-  /// Where ops stand in the schedule.
-  DenseMap<Operation *, int64_t> positions;
-  /// The op before which each buffer certainly holds nothing: its first write, or the outermost
-  /// loop around that, whose later steps find what earlier ones wrote.
-  SmallVector<int64_t> firstWrites;
   bool failedCheck = false;
 };
 } // namespace
@@ -186,27 +179,6 @@ void Checker::findPointees() {
   }
 }
 
-static Operation *outermostLoop(Operation *op, func::FuncOp function) {
-  Operation *outermost = op;
-  for (Operation *parent = op; parent != function; parent = parent->getParentOp())
-    if (isa<LoopLikeOpInterface>(parent))
-      outermost = parent;
-  return outermost;
-}
-
-void Checker::findFirstWrites() {
-  firstWrites.assign(buffers.size(), std::numeric_limits<int64_t>::max());
-  function.walk<WalkOrder::PreOrder>([&](Operation *op) {
-    int64_t position = positions[op] = positions.size();
-    auto effects = dyn_cast<MemoryEffectOpInterface>(op);
-    for (Value operand : op->getOperands())
-      if (effects && effects.getEffectOnValue<MemoryEffects::Write>(operand))
-        for (unsigned written : pointees(operand))
-          firstWrites[written] = std::min(
-              {firstWrites[written], position, positions.lookup(outermostLoop(op, function))});
-  });
-}
-
 //===--- liveness --------------------------------------------------------------------------------
 
 static void unite(Set &set, const Set &other) { set.insert(other.begin(), other.end()); }
@@ -257,6 +229,11 @@ Set Checker::liveBefore(Operation *op, Set live) {
       unite(before, region.empty() ? live : liveBefore(region.front(), live));
     return before;
   }
+  if (auto view = dyn_cast<memref::ViewOp>(op); view && pointsTo.contains(view)) {
+    for (unsigned begun : pointees(view))
+      live.erase(begun);
+    return live;
+  }
   checkWrites(op, live);
   for (Value output : overwritten(op))
     // Only a whole buffer ends there; a part of it says nothing of the rest.
@@ -283,10 +260,7 @@ void Checker::checkWrites(Operation *op, const Set &live) {
   auto effects = dyn_cast<MemoryEffectOpInterface>(op);
   if (!effects)
     return;
-  Set needed;
-  for (unsigned buffer : live)
-    if (firstWrites[buffer] < positions.lookup(op))
-      needed.insert(buffer);
+  Set needed = live;
   for (Value operand : op->getOperands())
     if (isa<MemRefType>(operand.getType()))
       unite(needed, pointees(operand));
@@ -305,7 +279,6 @@ void Checker::checkWrites(Operation *op, const Set &live) {
 LogicalResult Checker::run() {
   collectBuffers();
   findPointees();
-  findFirstWrites();
   liveBefore(function.front(), {});
   return failure(failedCheck);
 }

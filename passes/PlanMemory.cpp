@@ -34,6 +34,8 @@ struct Span {
 struct Buffer {
   memref::AllocOp alloc;
   Span live;
+  /// Where it is used first, in the block where it is allocated.
+  Operation *firstUse;
   /// Bytes; of all but the `?` dimensions if there are such.
   int64_t bytes;
   int64_t offset = 0;
@@ -100,6 +102,16 @@ Span Planner::lifeOf(memref::AllocOp alloc, const BufferViewFlowAnalysis &views)
     }
   life.first = std::min(life.first, life.last);
   return life;
+}
+
+/// The first op that uses it in the block where it is allocated.
+static Operation *firstUseOf(memref::AllocOp alloc, const BufferViewFlowAnalysis &views) {
+  Operation *first = alloc->getBlock()->getTerminator();
+  for (Value view : views.resolve(alloc.getResult()))
+    for (Operation *user : view.getUsers())
+      if (Operation *here = alloc->getBlock()->findAncestorOpInBlock(*user))
+        first = here->isBeforeInBlock(first) ? here : first;
+  return first;
 }
 
 //===--- offsets ---------------------------------------------------------------------------------
@@ -282,8 +294,9 @@ void Planner::rewrite(int64_t staticBytes) {
     Location location = buffer.alloc.getLoc();
     Value offset =
         buffer.isStatic() ? constant(builder, location, buffer.offset) : offsets[&buffer];
-    // At the beginning too: a view costs nothing, and its name then stands for one buffer.
-    Value view = memref::ViewOp::create(builder, location, buffer.alloc.getType(), arena, offset,
+    // Where its life begins, in each step of a loop anew: nothing it held before is needed.
+    OpBuilder here(buffer.firstUse);
+    Value view = memref::ViewOp::create(here, location, buffer.alloc.getType(), arena, offset,
                                         buffer.alloc.getDynamicSizes());
     for (Operation *user : llvm::make_early_inc_range(buffer.alloc->getUsers()))
       if (isa<memref::DeallocOp>(user))
@@ -307,7 +320,8 @@ LogicalResult Planner::run() {
   number(function.front(), next);
   BufferViewFlowAnalysis views(function);
   function.walk([&](memref::AllocOp alloc) {
-    buffers.push_back({alloc, lifeOf(alloc, views), staticBytesOf(alloc.getType())});
+    buffers.push_back(
+        {alloc, lifeOf(alloc, views), firstUseOf(alloc, views), staticBytesOf(alloc.getType())});
   });
   if (failed(hoistSizes()))
     return failure();
