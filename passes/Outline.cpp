@@ -1,5 +1,6 @@
 // From a group of ops on tensors to a function in destination style and its launch.
 #include "passes/Outline.h"
+#include "passes/Slices.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -100,19 +101,7 @@ static bool isStridedPart(Operation *op) {
   // A part of nothing is for the host to find.
   if (!slice || slice.getSource().getDefiningOp<tensor::EmptyOp>())
     return false;
-  auto whole = slice.getSourceType();
-  bool inner = false;
-  for (int64_t i = 0; i < whole.getRank(); ++i) {
-    if (slice.getStaticStrides()[i] != 1)
-      return true;
-    bool cut = slice.getStaticSizes()[i] != whole.getDimSize(i) ||
-               ShapedType::isDynamic(whole.getDimSize(i));
-    // Behind a dimension that is stepped along, all others must be whole.
-    if (cut && inner)
-      return true;
-    inner |= slice.getStaticSizes()[i] != 1;
-  }
-  return false;
+  return hasGaps(slice, slice.getSourceType());
 }
 
 /// A tensor of which only the shape is used.
