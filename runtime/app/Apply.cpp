@@ -7,7 +7,6 @@
 #include "runtime/io/Checkpoint.h"
 
 #include <algorithm>
-#include <optional>
 
 namespace formwork::runtime {
 
@@ -58,10 +57,9 @@ int predictCommand(const formwork_model &model, const Options &options) {
     checkArraysName(options.output, std::ranges::count_if(buffers(entry), isOutput));
     checkWritable(options.output);
   });
-  std::optional<Dataset> read;
-  mistakes.gather([&] { read = loadDataset(options.data, entry, Part::Test); });
+  Dataset data;
+  mistakes.gather([&] { data = loadDataset(options.data, entry, Part::Test); });
   mistakes.raise();
-  const Dataset &data = *read;
   ThreadPool pool(options.threads);
   Instance instance(model, pool.context());
   loadWeights(instance, options);

@@ -52,8 +52,9 @@ static double medianSeconds(Instance &instance, const formwork_entry &entry, con
     instance.run(entry, concrete, dims, buffers);
     samples.push_back(since(start));
   }
-  std::nth_element(samples.begin(), samples.begin() + samples.size() / 2, samples.end());
-  return samples[samples.size() / 2];
+  auto median = samples.begin() + ptrdiff_t(samples.size() / 2);
+  std::nth_element(samples.begin(), median, samples.end());
+  return *median;
 }
 
 static Timing timeEntry(Instance &instance, const formwork_entry &entry, const Options &options) {

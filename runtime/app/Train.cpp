@@ -10,13 +10,14 @@ namespace formwork::runtime {
 static void checkOptions(const Options &options) {
   if (options.data.empty())
     throw UsageError("train needs data: --data FILE");
-  if (options.validationSplit && !options.validationData.empty())
+  if (options.validationSplit != 0 && !options.validationData.empty())
     throw UsageError("--validation-split and --validation-data exclude each other: give one");
 }
 
 namespace {
 struct TrainingData {
-  std::optional<Dataset> training, validation;
+  Dataset training;
+  std::optional<Dataset> validation;
 };
 } // namespace
 
@@ -111,7 +112,7 @@ int train(const formwork_model &model, const Options &options) {
   ThreadPool pool(options.threads);
   Instance instance(model, pool.context());
   Position position = begin(instance, options);
-  History history = fit(instance, *data.training, data.validation ? &*data.validation : nullptr,
+  History history = fit(instance, data.training, data.validation ? &*data.validation : nullptr,
                         fitOptions(options, position));
   if (!options.output.empty())
     saveCheckpoint(options.output, instance, {options.epochs, position.seed, true, true});

@@ -29,9 +29,9 @@ static void pause() {
 
 static int threadsWanted() {
   if (const char *setting = getenv("FORMWORK_THREADS"))
-    if (int threads = atoi(setting); threads > 0)
-      return std::min(threads, 1024);
-  return std::max(1u, std::thread::hardware_concurrency());
+    if (long threads = strtol(setting, nullptr, 10); threads > 0)
+      return int(std::min(threads, 1024l));
+  return int(std::max(1u, std::thread::hardware_concurrency()));
 }
 
 ThreadPool::ThreadPool(int threads) {
