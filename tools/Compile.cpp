@@ -96,7 +96,7 @@ static LogicalResult lowerToFw(ModuleOp module, bool train) {
 
 static LogicalResult lowerToKernels(ModuleOp module, const CompileOptions &options) {
   return lower(module, [&](OpPassManager &passes) {
-    buildKernelsPipeline(passes, /*fuse=*/!options.unoptimized);
+    buildKernelsPipeline(passes, options.fuse);
   });
 }
 

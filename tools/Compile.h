@@ -30,7 +30,8 @@ struct CompileOptions {
   CompileSettings settings;
 
   // For `formwork verify`.
-  bool unoptimized = false; ///< Neither fusion nor schedules.
+  bool fuse = true;         ///< Several ops to a kernel.
+  bool unoptimized = false; ///< Kernels as scalar loops.
   /// Changes the model after it was imported.
   std::function<mlir::LogicalResult(ImportedModel &)> prepare;
 };

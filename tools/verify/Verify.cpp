@@ -24,14 +24,15 @@ public:
 
   /// `outputs` receives the layer of each output.
   FailureOr<LoadedModel> forward(bool unoptimized, std::vector<std::string> &outputs) const {
-    return compile(/*train=*/false, unoptimized,
+    return compile(/*train=*/false, /*fuse=*/!unoptimized, unoptimized,
                    [&](ImportedModel &model) { outputs = exposeLayers(*model.module); });
   }
+  /// Fused in any case: that a gradient is right whatever was fused is for finite differences.
   FailureOr<LoadedModel> training(bool unoptimized) const {
-    return compile(/*train=*/true, unoptimized, [](ImportedModel &) {});
+    return compile(/*train=*/true, /*fuse=*/true, unoptimized, [](ImportedModel &) {});
   }
   FailureOr<LoadedModel> wideTraining() const {
-    return compile(/*train=*/true, /*unoptimized=*/false, [](ImportedModel &model) {
+    return compile(/*train=*/true, /*fuse=*/true, /*unoptimized=*/false, [](ImportedModel &model) {
       widen(*model.module);
       // They are copied from another variant, since the file's are of another type.
       model.weights.clear();
@@ -40,11 +41,12 @@ public:
   }
 
 private:
-  FailureOr<LoadedModel> compile(bool train, bool unoptimized,
+  FailureOr<LoadedModel> compile(bool train, bool fuse, bool unoptimized,
                                  llvm::function_ref<void(ImportedModel &)> change) const {
     CompileOptions variant = options.compile;
     variant.signatures.clear();
     variant.train = train;
+    variant.fuse = fuse;
     variant.unoptimized = unoptimized;
     variant.seed = options.seed;
     variant.prepare = [&](ImportedModel &model) {

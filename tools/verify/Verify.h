@@ -1,10 +1,11 @@
 // Whether a model's machine code computes what the model says: layer by layer, forward and
 // gradient.
 //
-// Three things are compared. The product's code with that of an unoptimized pipeline, which shares
-// the definitions of ops but neither fusion nor schedules nor polynomial math: both in the model's
-// precision, on the same random data. And the gradients, in float64, with finite differences of the
-// loss, which share no gradient rule with them.
+// Three things are compared. Forward, the product's code with that of an unoptimized pipeline,
+// which shares the definitions of ops but neither fusion nor schedules nor polynomial math; the
+// gradients with what the same kernels give as scalar loops; both in the model's precision, on the
+// same random data. And the gradients, in float64, with finite differences of the loss, which share
+// no gradient rule with them.
 #pragma once
 
 #include "tools/Compile.h"
