@@ -96,8 +96,67 @@ Value Evaluator::loadVector(Value buffer, Type element, ArrayRef<Value> indices,
   return fromMemory(writer.make<vector::MaskedLoadOp>(type, buffer, indices, mask, zero), element);
 }
 
-/// Elements that are not adjacent, one by one.
+/// How far apart the elements of neighbouring lanes lie, if that is the same for all lanes.
+Value Evaluator::laneStride(Value buffer, AffineMap access, Dim dim) {
+  auto type = cast<MemRefType>(buffer.getType());
+  SmallVector<int64_t> strides;
+  int64_t offset;
+  if (llvm::failed(type.getStridesAndOffset(strides, offset)))
+    return {};
+  AffineExpr d = getAffineDimExpr(dim, access.getContext());
+  Value total = writer.index(0);
+  for (auto [axis, index] : llvm::enumerate(access.getResults())) {
+    AffineExpr next = index.replace(d, d + 1);
+    auto step = dyn_cast<AffineConstantExpr>(
+        simplifyAffineExpr(next - index, access.getNumDims(), access.getNumSymbols()));
+    if (!step)
+      return {};
+    if (step.getValue() == 0)
+      continue;
+    Value stride;
+    if (ShapedType::isDynamic(strides[axis])) {
+      auto metadata = memref::ExtractStridedMetadataOp::create(writer.builder, buffer);
+      stride = metadata.getStrides()[axis];
+    } else {
+      stride = writer.index(strides[axis]);
+    }
+    total = writer.add(total, writer.mul(stride, writer.index(step.getValue())));
+  }
+  return total;
+}
+
+/// Elements that are not adjacent, in one gather; null if there is none for them.
+Value Evaluator::gatherLanes(Value buffer, AffineMap access, const Point &point) {
+  Type element = cast<MemRefType>(buffer.getType()).getElementType();
+  if (element.getIntOrFloatBitWidth() < 32)
+    return {};
+  Value stride = laneStride(buffer, access, point.vectorDim);
+  if (!stride)
+    return {};
+  SmallVector<Value> indices;
+  for (AffineExpr index : access.getResults())
+    indices.push_back(writer.expression(index, point.at));
+  // Offsets of known strides fit 32 bits, of which a gather takes twice as many.
+  constexpr int64_t far = 1 << 26;
+  auto known = constantOf(stride);
+  Value offsets =
+      writer.make<arith::MulIOp>(spread(stride, point), writer.make<vector::StepOp>(vectorOf(
+                                                            point.lanes, stride.getType())));
+  if (known && std::abs(*known) < far)
+    offsets = writer.make<arith::IndexCastOp>(
+        vectorOf(point.lanes, writer.builder.getI32Type()), offsets);
+  VectorType type = vectorOf(point.lanes, element);
+  VectorType lanes = vectorOf(point.lanes, writer.builder.getI1Type());
+  Value mask = point.mask ? point.mask
+                          : writer.make<arith::ConstantOp>(DenseElementsAttr::get(lanes, true));
+  Value zero = writer.make<arith::ConstantOp>(type, writer.builder.getZeroAttr(type));
+  return writer.make<vector::GatherOp>(type, buffer, indices, offsets, mask, zero);
+}
+
+/// Elements that are not adjacent, one by one if need be.
 Value Evaluator::loadLanes(Value buffer, AffineMap access, const Point &point) {
+  if (Value gathered = gatherLanes(buffer, access, point))
+    return gathered;
   SmallVector<Value> elements;
   Value last = writer.add(extents[point.vectorDim], -1);
   for (int64_t lane = 0; lane < point.lanes; ++lane) {
