@@ -461,6 +461,109 @@ func.func private @k(%g: tensor<{M}xf32>, %h: tensor<{N}xf32>, %rate: tensor<f32
 }
 )";
 
+/// A sum over steps and examples and what is computed from it, in place: the sum rests between the
+/// steps if they are large.
+static const char *sumAndStep = R"(
+#a = affine_map<(i, j, t, k) -> (t, k, i)>
+#b = affine_map<(i, j, t, k) -> (t, k, j)>
+#c = affine_map<(i, j, t, k) -> (i, j)>
+#ij = affine_map<(i, j) -> (i, j)>
+func.func private @k(%x: tensor<5x{K}x{M}xf32>, %dy: tensor<5x{K}x{N}xf32>, %w: tensor<{M}x{N}xf32>)
+    -> tensor<{M}x{N}xf32> {
+  %zero = arith.constant 0.0 : f32
+  %rate = arith.constant 0.01 : f32
+  %empty = linalg.fill ins(%zero : f32) outs(%w : tensor<{M}x{N}xf32>) -> tensor<{M}x{N}xf32>
+  %sum = linalg.generic {indexing_maps = [#a, #b, #c],
+                         iterator_types = ["parallel", "parallel", "reduction", "reduction"]}
+      ins(%x, %dy : tensor<5x{K}x{M}xf32>, tensor<5x{K}x{N}xf32>)
+      outs(%empty : tensor<{M}x{N}xf32>) {
+    ^bb0(%a: f32, %b: f32, %o: f32):
+      %p = arith.mulf %a, %b : f32
+      %r = arith.addf %o, %p : f32
+      linalg.yield %r : f32
+  } -> tensor<{M}x{N}xf32>
+  %y = linalg.generic {indexing_maps = [#ij, #ij], iterator_types = ["parallel", "parallel"]}
+      ins(%sum : tensor<{M}x{N}xf32>) outs(%w : tensor<{M}x{N}xf32>) {
+    ^bb0(%g: f32, %o: f32):
+      %s = arith.mulf %g, %rate : f32
+      %r = arith.subf %o, %s : f32
+      linalg.yield %r : f32
+  } -> tensor<{M}x{N}xf32>
+  return %y : tensor<{M}x{N}xf32>
+}
+)";
+
+/// The right operand depends on what may be a tile's rows, and its vectors lie far apart.
+static const char *productOfTurned = R"(
+#a = affine_map<(i, b, j, k) -> (k, i)>
+#b = affine_map<(i, b, j, k) -> (j, k, b)>
+#c = affine_map<(i, b, j, k) -> (i, b, j)>
+func.func private @k(%x: tensor<{K}x{M}xf32>, %y: tensor<{N}x{K}x2xf32>, %out: tensor<{M}x2x{N}xf32>)
+    -> tensor<{M}x2x{N}xf32> {
+  %zero = arith.constant 0.0 : f32
+  %0 = linalg.fill ins(%zero : f32) outs(%out : tensor<{M}x2x{N}xf32>) -> tensor<{M}x2x{N}xf32>
+  %1 = linalg.generic {indexing_maps = [#a, #b, #c],
+                       iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+      ins(%x, %y : tensor<{K}x{M}xf32>, tensor<{N}x{K}x2xf32>) outs(%0 : tensor<{M}x2x{N}xf32>) {
+    ^bb0(%a: f32, %b: f32, %o: f32):
+      %p = arith.mulf %a, %b : f32
+      %r = arith.addf %o, %p : f32
+      linalg.yield %r : f32
+  } -> tensor<{M}x2x{N}xf32>
+  return %1 : tensor<{M}x2x{N}xf32>
+}
+)";
+
+/// Results of different layouts that need the same sum: one of them lies across the vectors.
+static const char *centredBothWays = R"(
+#ij = affine_map<(i, j) -> (i, j)>
+#ji = affine_map<(i, j) -> (j, i)>
+#i = affine_map<(i, j) -> (i)>
+func.func private @k(%x: tensor<{M}x{N}xf32>, %s: tensor<{M}xf32>, %y: tensor<{M}x{N}xf32>,
+                     %t: tensor<{N}x{M}xf32>) -> (tensor<{M}x{N}xf32>, tensor<{N}x{M}xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %s0 = linalg.fill ins(%zero : f32) outs(%s : tensor<{M}xf32>) -> tensor<{M}xf32>
+  %sum = linalg.generic {indexing_maps = [#ij, #i], iterator_types = ["parallel", "reduction"]}
+      ins(%x : tensor<{M}x{N}xf32>) outs(%s0 : tensor<{M}xf32>) {
+    ^bb0(%a: f32, %o: f32):
+      %r = arith.addf %o, %a : f32
+      linalg.yield %r : f32
+  } -> tensor<{M}xf32>
+  %0:2 = linalg.generic {indexing_maps = [#ij, #i, #ij, #ji],
+                         iterator_types = ["parallel", "parallel"]}
+      ins(%x, %sum : tensor<{M}x{N}xf32>, tensor<{M}xf32>)
+      outs(%y, %t : tensor<{M}x{N}xf32>, tensor<{N}x{M}xf32>) {
+    ^bb0(%a: f32, %b: f32, %o: f32, %p: f32):
+      %d = arith.subf %a, %b : f32
+      %e = arith.addf %a, %b : f32
+      linalg.yield %d, %e : f32, f32
+  } -> (tensor<{M}x{N}xf32>, tensor<{N}x{M}xf32>)
+  return %0#0, %0#1 : tensor<{M}x{N}xf32>, tensor<{N}x{M}xf32>
+}
+)";
+
+/// Two results of different layouts that share nothing but what they read.
+static const char *copiedBothWays = R"(
+#ij = affine_map<(i, j) -> (i, j)>
+#ji = affine_map<(i, j) -> (j, i)>
+func.func private @k(%x: tensor<{M}x{N}xf32>, %y: tensor<{M}x{N}xf32>, %t: tensor<{N}x{M}xf32>)
+    -> (tensor<{M}x{N}xf32>, tensor<{N}x{M}xf32>) {
+  %0 = linalg.generic {indexing_maps = [#ij, #ij], iterator_types = ["parallel", "parallel"]}
+      ins(%x : tensor<{M}x{N}xf32>) outs(%y : tensor<{M}x{N}xf32>) {
+    ^bb0(%a: f32, %o: f32):
+      %r = arith.negf %a : f32
+      linalg.yield %r : f32
+  } -> tensor<{M}x{N}xf32>
+  %1 = linalg.generic {indexing_maps = [#ji, #ij], iterator_types = ["parallel", "parallel"]}
+      ins(%x : tensor<{M}x{N}xf32>) outs(%t : tensor<{N}x{M}xf32>) {
+    ^bb0(%a: f32, %o: f32):
+      %r = arith.addf %a, %a : f32
+      linalg.yield %r : f32
+  } -> tensor<{N}x{M}xf32>
+  return %0, %1 : tensor<{M}x{N}xf32>, tensor<{N}x{M}xf32>
+}
+)";
+
 static std::vector<Sizes> matrices(std::vector<std::array<int64_t, 3>> list) {
   std::vector<Sizes> sizes;
   for (auto [m, n, k] : list)
@@ -537,6 +640,13 @@ const std::vector<KernelRow> &kernelRows() {
         {"product_and_rows", productAndRows, matrices({{5, 7, 3}, {19, 40, 17}, {32, 10, 64}}),
          false},
         {"optimizer_step", optimizerStep, planes({{5, 70}, {2048, 33}, {3000, 1}})},
+        // Small, and large enough for steps.
+        {"sum_and_step", sumAndStep, matrices({{5, 7, 3}, {19, 40, 450}, {7, 33, 500}})},
+        {"product_of_turned", productOfTurned, matrices({{1, 2, 3}, {1, 17, 5}, {5, 20, 7}})},
+        {"centred_both_ways", centredBothWays, planes({{33, 37}, {5, 7}, {16, 16}, {3, 1}, {4, 0}})},
+        {"copied_both_ways", copiedBothWays, areas},
+        // Many results, a small right operand whose rows are far apart.
+        {"matmul_much_written", matmul, matrices({{1100, 528, 5}})},
         // Large enough for the right operand to be copied.
         {"matmul_packed", matmul, matrices({{200, 530, 20}})},
     };
