@@ -83,8 +83,20 @@ bool hasGradient(const Row &row) {
   return row.differentiable && llvm::any_of(row.operandKinds, isFloat);
 }
 
-bool hasGeneralVersion(const Row &row, const Executor &executor) {
+static bool hasGeneralVersion(const Row &row, const Executor &executor) {
   return executor.compilesGeneral() && row.general != Row::NotGeneral;
+}
+
+std::vector<Check> checksOf(const Row &row, const Executor &executor) {
+  std::vector<Check> checks = {{"agrees_with_the_naive_reference", &CompiledRow::forward}};
+  if (hasGradient(row)) {
+    checks.push_back({"has_the_gradient_that_differences_measure", &CompiledRow::gradient});
+    checks.push_back(
+        {"has_the_second_order_gradient_that_differences_measure", &CompiledRow::secondOrder});
+  }
+  if (hasGeneralVersion(row, executor))
+    checks.push_back({"gives_the_same_bits_with_unknown_dimensions", &CompiledRow::generalVersion});
+  return checks;
 }
 
 //===--- compilation -----------------------------------------------------------------------------
@@ -107,11 +119,13 @@ CompiledRow::CompiledRow(const Row &row, Executor &executor, MLIRContext &contex
     fill(cotangents, -1, 1, random);
     text += functionsOf(row, one.instance, one.suffix);
   }
+  llvm::raw_string_ostream said(refusal);
+  ScopedDiagnosticHandler listen(&context, [&](Diagnostic &diagnostic) {
+    said << "\n  " << diagnostic.getLocation() << ": " << diagnostic;
+  });
   auto module = parseSourceString<ModuleOp>(text, &context);
   if (module && (!hasGeneralVersion(row, executor) || succeeded(addGeneralFunctions(*module, row))))
     program = executor.compile(*module);
-  if (!program)
-    llvm::errs() << row.name << " does not compile on " << executor.name() << "\n";
 }
 
 CompiledRow::~CompiledRow() = default;
@@ -120,7 +134,7 @@ CompiledRow::~CompiledRow() = default;
 
 Findings CompiledRow::forEachCase(llvm::function_ref<void(Case &, Findings &)> check) {
   if (!program)
-    return {row.name + " does not compile"};
+    return {row.name + " does not compile:" + refusal};
   Findings all;
   for (Case &one : cases) {
     Findings findings;

@@ -10,16 +10,25 @@ namespace formwork::test {
 /// One line per mistake; empty if all is well.
 using Findings = std::vector<std::string>;
 
-/// Whether the row's gradients are checked, and its functions with `?` dimensions.
+class CompiledRow;
+
+/// One of the questions asked of a row.
+struct Check {
+  const char *name;
+  Findings (CompiledRow::*find)();
+};
+
+/// Those that make sense for this row, on this executor.
+std::vector<Check> checksOf(const Row &row, const Executor &executor);
+/// Whether the row's gradients are checked.
 bool hasGradient(const Row &row);
-bool hasGeneralVersion(const Row &row, const Executor &executor);
 
 class CompiledRow {
 public:
   /// Compiles all functions of all instances as one module.
   CompiledRow(const Row &row, Executor &executor, mlir::MLIRContext &context);
 
-  /// Whether the row compiled. If not, diagnostics went to stderr and every check finds that.
+  /// Whether the row compiled. If not, every check finds that, and why.
   bool compiled() const { return program != nullptr; }
 
   /// %y against the row's naive reference.
@@ -45,6 +54,8 @@ private:
 
   const Row &row;
   std::vector<Case> cases;
+  /// What the compiler said if there is no program.
+  std::string refusal;
   std::unique_ptr<Program> program;
 
 public:

@@ -9,6 +9,7 @@
 #include "mlir/IR/Verifier.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 
 #include <cstring>
@@ -96,11 +97,11 @@ public:
       variable.erase();
     if ((fault && failed(plantFault(module))) || failed(reference.run(module)))
       return nullptr;
-    ExecutionEngineOptions options;
     // Loops over a few hundred elements: compiling takes longer than running.
-    options.jitCodeGenOptLevel = llvm::CodeGenOptLevel::None;
-    return std::make_unique<ReferenceProgram>(
-        llvm::cantFail(ExecutionEngine::create(module, options)));
+    auto host = llvm::cantFail(llvm::orc::JITTargetMachineBuilder::detectHost());
+    host.setCodeGenOptLevel(llvm::CodeGenOptLevel::None);
+    return std::make_unique<ReferenceProgram>(llvm::cantFail(
+        ExecutionEngine::create(module, {}, llvm::cantFail(host.createTargetMachine()))));
   }
 
 private:
@@ -142,7 +143,8 @@ std::unique_ptr<MLIRContext> makeContext() {
   registerDialects(registry);
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
-  auto context = std::make_unique<MLIRContext>(registry);
+  // Many small modules: tests run side by side, not the passes of one.
+  auto context = std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
   context->loadDialect<FwDialect>();
   return context;
 }

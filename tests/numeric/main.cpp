@@ -1,76 +1,110 @@
 // Turns each row of the table into tests, on each executor, and demands that each op has a row.
 #include "ir/Dialect.h"
-#include "tests/numeric/Checks.h"
 #include "tests/numeric/Philox.h"
+#include "tests/numeric/RowProcess.h"
 
 #include "mlir/IR/MLIRContext.h"
 
+#include <deque>
 #include <gtest/gtest.h>
+#include <thread>
 
 using namespace formwork::test;
 
 namespace {
 
-/// What all tests share. Destroyed before main ends, the compiled row before its context.
-struct Session {
-  std::unique_ptr<mlir::MLIRContext> context = makeContext();
-  std::vector<std::unique_ptr<Executor>> executors = makeExecutors();
-  std::pair<const Row *, Executor *> key;
-  std::unique_ptr<CompiledRow> kept;
+/// The rows of which tests were asked for, computed a few at a time ahead of the tests.
+class Session {
+public:
+  explicit Session(size_t jobs) : jobs(jobs) {}
 
-  /// `row` compiled for `executor`, kept until another is asked for: tests come row by row.
-  CompiledRow &compiled(const Row &row, Executor &executor) {
-    if (key != std::pair(&row, &executor)) {
-      kept = std::make_unique<CompiledRow>(row, executor, *context);
-      key = {&row, &executor};
-    }
-    return *kept;
+  void add(const Row &row, Executor &executor, std::vector<size_t> wanted) {
+    rows.emplace_back(row, executor, std::move(wanted));
   }
+
+  /// What a check of a row found. Keeps as many processes going as there are jobs.
+  const Findings &findings(const Row &row, Executor &executor, size_t check) {
+    auto here = llvm::find_if(rows, [&](const RowProcess &process) {
+      return &process.row == &row && &process.executor == &executor;
+    });
+    size_t ahead = here - rows.begin();
+    for (size_t i = ahead; i < std::min(ahead + jobs, rows.size()); ++i)
+      if (!rows[i].started())
+        rows[i].start();
+    return here->findings(check);
+  }
+
+private:
+  size_t jobs;
+  std::deque<RowProcess> rows;
 };
 
 Session *session = nullptr;
 
 class RowTest : public testing::Test {
 public:
-  using Check = Findings (CompiledRow::*)();
-
-  RowTest(const Row &row, Executor &executor, Check check)
+  RowTest(const Row &row, Executor &executor, size_t check)
       : row(row), executor(executor), check(check) {}
 
   void TestBody() override {
-    for (const std::string &finding : (session->compiled(row, executor).*check)())
+    for (const std::string &finding : session->findings(row, executor, check))
       ADD_FAILURE() << finding;
   }
 
 private:
   const Row &row;
   Executor &executor;
-  Check check;
+  size_t check;
 };
 
-void registerRow(const Row &row, Executor &executor) {
-  auto add = [&](const char *name, RowTest::Check check) {
-    testing::RegisterTest((executor.name().str() + "/" + row.name).c_str(), name, nullptr, nullptr,
-                          __FILE__, __LINE__, [&row, &executor, check]() -> testing::Test * {
-                            return new RowTest(row, executor, check);
-                          });
-  };
-  add("agrees_with_the_naive_reference", &CompiledRow::forward);
-  if (hasGradient(row)) {
-    add("has_the_gradient_that_differences_measure", &CompiledRow::gradient);
-    add("has_the_second_order_gradient_that_differences_measure", &CompiledRow::secondOrder);
-  }
-  if (hasGeneralVersion(row, executor))
-    add("gives_the_same_bits_with_unknown_dimensions", &CompiledRow::generalVersion);
+std::string suiteOf(const Row &row, Executor &executor) {
+  return executor.name().str() + "/" + row.name;
 }
+
+void registerRow(const Row &row, Executor &executor) {
+  for (auto [i, check] : llvm::enumerate(checksOf(row, executor)))
+    testing::RegisterTest(
+        suiteOf(row, executor).c_str(), check.name, nullptr, nullptr, __FILE__, __LINE__,
+        [&row, &executor, i = i]() -> testing::Test * { return new RowTest(row, executor, i); });
+}
+
+/// Once it is known which tests are to run: the session's rows.
+class Plan : public testing::Environment {
+public:
+  explicit Plan(llvm::ArrayRef<std::unique_ptr<Executor>> executors) : executors(executors) {}
+
+  void SetUp() override {
+    const testing::UnitTest &all = *testing::UnitTest::GetInstance();
+    std::set<std::string> wanted;
+    for (int i = 0; i < all.total_test_suite_count(); ++i)
+      for (int j = 0; j < all.GetTestSuite(i)->total_test_count(); ++j)
+        if (const testing::TestInfo *test = all.GetTestSuite(i)->GetTestInfo(j); test->should_run())
+          wanted.insert(std::string(test->test_suite_name()) + "." + test->name());
+    for (const auto &executor : executors)
+      for (const Row &row : table().rows())
+        add(row, *executor, wanted);
+  }
+
+private:
+  static void add(const Row &row, Executor &executor, const std::set<std::string> &wanted) {
+    std::vector<size_t> checks;
+    for (auto [i, check] : llvm::enumerate(checksOf(row, executor)))
+      if (wanted.count(suiteOf(row, executor) + "." + check.name))
+        checks.push_back(i);
+    if (!checks.empty())
+      session->add(row, executor, checks);
+  }
+
+  llvm::ArrayRef<std::unique_ptr<Executor>> executors;
+};
 
 bool anyRow(llvm::StringRef op, llvm::function_ref<bool(const Row &)> holds) {
   return llvm::any_of(table().rows(), [&](const Row &row) { return row.op() == op && holds(row); });
 }
 
 TEST(Table, has_a_row_for_every_op_that_is_computed) {
-  for (mlir::RegisteredOperationName op :
-       session->context->getRegisteredOperationsByDialect("fw")) {
+  auto context = makeContext();
+  for (mlir::RegisteredOperationName op : context->getRegisteredOperationsByDialect("fw")) {
     bool computed = op.hasInterface<formwork::DecomposableOp>();
     EXPECT_TRUE(!computed || anyRow(op.stripDialect(), [](const Row &) { return true; }))
         << op.getStringRef().str() << " has a decomposition and no row";
@@ -78,8 +112,8 @@ TEST(Table, has_a_row_for_every_op_that_is_computed) {
 }
 
 TEST(Table, has_a_row_with_a_gradient_for_every_op_that_is_differentiable) {
-  // Constant in all floating-point operands: a rule that says so, and nothing to measure.
-  for (mlir::RegisteredOperationName op : session->context->getRegisteredOperationsByDialect("fw"))
+  auto context = makeContext();
+  for (mlir::RegisteredOperationName op : context->getRegisteredOperationsByDialect("fw"))
     EXPECT_TRUE(!op.hasInterface<formwork::DifferentiableOp>() ||
                 anyRow(op.stripDialect(), hasGradient))
         << op.getStringRef().str() << " has a gradient and no row that checks it";
@@ -105,10 +139,12 @@ TEST(Philox, gives_the_known_answers) {
 
 int main(int argc, char **argv) {
   testing::InitGoogleTest(&argc, argv);
-  Session only;
+  Session only(std::max(1u, std::thread::hardware_concurrency()));
   session = &only;
-  for (auto &executor : only.executors)
+  std::vector<std::unique_ptr<Executor>> executors = makeExecutors();
+  for (auto &executor : executors)
     for (const Row &row : table().rows())
       registerRow(row, *executor);
+  testing::AddGlobalTestEnvironment(new Plan(executors));
   return RUN_ALL_TESTS();
 }
