@@ -1,6 +1,7 @@
 // The sizes of `?` dimensions become arguments, so that what depends on them is host arithmetic.
 //
-// Every size on the host is then a function of these arguments: none is asked of a buffer.
+// Every size on the host is then a function of these arguments: none is asked of a buffer. Runs on
+// tensors, and again on buffers: bufferization asks the arguments that it copies.
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
@@ -20,7 +21,12 @@ namespace {
 /// The arguments that stand for symbols, appended when first asked for.
 class Sizes {
 public:
-  explicit Sizes(func::FuncOp function) : function(function) {}
+  explicit Sizes(func::FuncOp function) : function(function) {
+    for (BlockArgument argument : function.getArguments())
+      if (auto symbol =
+              function.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), "fw.symbol"))
+        arguments[symbol.getInt()] = argument;
+  }
 
   Value of(int64_t symbol) {
     auto [entry, isNew] = arguments.try_emplace(symbol);
@@ -94,11 +100,12 @@ static LogicalResult resolveSizes(func::FuncOp function) {
   memref::populateResolveRankedShapedTypeResultDimsPatterns(patterns);
   memref::populateResolveShapedTypeResultDimsPatterns(patterns);
   tensor::DimOp::getCanonicalizationPatterns(patterns, function.getContext());
+  memref::DimOp::getCanonicalizationPatterns(patterns, function.getContext());
   return applyPatternsGreedily(function, std::move(patterns));
 }
 
 /// The symbol of a dimension of an argument, or -1.
-static int64_t symbolOf(func::FuncOp function, tensor::DimOp dim) {
+template <typename DimOp> static int64_t symbolOf(func::FuncOp function, DimOp dim) {
   auto argument = dyn_cast<BlockArgument>(dim.getSource());
   std::optional<int64_t> index = dim.getConstantIndex();
   if (!argument || argument.getOwner() != &function.front() || !index)
@@ -122,6 +129,11 @@ static LogicalResult bindSizes(func::FuncOp function) {
     dim.replaceAllUsesWith(sizes.of(symbol));
     dim.erase();
     return WalkResult::advance();
+  });
+  function.walk([&](memref::DimOp dim) {
+    int64_t symbol = symbolOf(function, dim);
+    if (symbol >= 0)
+      dim.replaceAllUsesWith(sizes.of(symbol));
   });
   return failure(result.wasInterrupted());
 }

@@ -18,8 +18,8 @@ struct Check {
   Findings (CompiledRow::*find)();
 };
 
-/// Those that make sense for this row, on this executor.
-std::vector<Check> checksOf(const Row &row, const Executor &executor);
+/// Those that make sense for this row.
+std::vector<Check> checksOf(const Row &row);
 /// Whether the row's gradients are checked.
 bool hasGradient(const Row &row);
 
@@ -38,7 +38,8 @@ public:
   /// The gradient of the gradient's inner product with weights, with respect to operands and seed,
   /// against central differences of the gradient.
   Findings secondOrder();
-  /// The functions with `?` dimensions against the specialized ones, bit by bit.
+  /// The functions with `?` dimensions against the specialized ones: the same but for the order of
+  /// sums, if the executor may change it.
   Findings generalVersion();
 
 private:
@@ -47,12 +48,13 @@ private:
 
   Findings forEachCase(llvm::function_ref<void(Case &, Findings &)> check);
   void checkDerivative(const Derivative &derivative, Findings &findings);
-  void compareBits(const std::string &function, std::vector<Array> arguments,
-                   std::vector<Array> results, Findings &findings);
+  void compareGeneral(const std::string &function, std::vector<Array> arguments,
+                      std::vector<Array> results, Findings &findings);
   std::vector<Array> run(const std::string &function, std::vector<Array> arguments,
                          std::vector<Array> results);
 
   const Row &row;
+  const Executor &executor;
   std::vector<Case> cases;
   /// What the compiler said if there is no program.
   std::string refusal;

@@ -44,9 +44,14 @@ private:
   std::vector<Line> lines;
 };
 
+/// The symbol of each dimension of each buffer of a function, -1 where the size is known.
+using Symbols = std::vector<std::vector<int64_t>>;
+
 class CpuProgram : public Program {
 public:
-  explicit CpuProgram(std::unique_ptr<llvm::orc::LLJIT> jit) : jit(std::move(jit)) {}
+  CpuProgram(std::unique_ptr<llvm::orc::LLJIT> jit, llvm::StringMap<Symbols> symbols,
+             int64_t symbolCount)
+      : jit(std::move(jit)), symbols(std::move(symbols)), symbolCount(symbolCount) {}
 
   void call(StringRef function, std::vector<Array> &arguments,
             std::vector<Array> &results) override {
@@ -58,10 +63,11 @@ public:
     std::vector<void *> pointers;
     for (Buffer &buffer : buffers)
       pointers.push_back(buffer.data());
+    std::vector<int64_t> dims = dimsOf(function, arguments, results);
     auto run = lookup<formwork_function>("table_" + function + "__any");
     auto arenaSize = lookup<int64_t(const int64_t *)>("table_" + function + "_arena__any");
-    Arena arena(arenaSize(nullptr));
-    if (run(nullptr, nullptr, nullptr, arena.data(), nullptr, pointers.data()) != FORMWORK_OK)
+    Arena arena(arenaSize(dims.data()));
+    if (run(nullptr, nullptr, nullptr, arena.data(), dims.data(), pointers.data()) != FORMWORK_OK)
       llvm::report_fatal_error(function + " refuses its arguments");
     if (!arena.intact())
       llvm::report_fatal_error(function + " writes beside its arena");
@@ -70,21 +76,36 @@ public:
   }
 
 private:
+  /// What the symbols stand for in this call.
+  std::vector<int64_t> dimsOf(StringRef function, ArrayRef<Array> arguments,
+                              ArrayRef<Array> results) {
+    std::vector<int64_t> dims(symbolCount);
+    for (auto [array, numbers] :
+         llvm::zip_equal(llvm::concat<const Array>(arguments, results), symbols[function]))
+      for (auto [size, symbol] : llvm::zip_equal(array.shape, numbers))
+        if (symbol >= 0)
+          dims.at(symbol) = size;
+    return dims;
+  }
+
   template <typename Function> Function *lookup(const llvm::Twine &symbol) {
     return llvm::cantFail(jit->lookup(symbol.str())).template toPtr<Function *>();
   }
 
   std::unique_ptr<llvm::orc::LLJIT> jit;
+  llvm::StringMap<Symbols> symbols;
+  int64_t symbolCount;
 };
 
 class CpuExecutor : public Executor {
 public:
   StringRef name() const override { return "cpu"; }
-  bool compilesGeneral() const override { return false; }
+  bool sumsAlikeWithUnknownSizes() const override { return false; }
 
   std::unique_ptr<Program> compilePure(ModuleOp module) override {
+    llvm::StringMap<Symbols> symbols;
     for (auto function : module.getOps<func::FuncOp>())
-      makeEntry(function);
+      symbols[function.getName()] = makeEntry(function);
     PassManager passes(module.getContext());
     buildKernelsPipeline(passes);
     buildPlanPipeline(passes);
@@ -98,26 +119,34 @@ public:
     auto jit = llvm::cantFail(llvm::orc::LLJITBuilder().create());
     StringRef object(artifact->object.data(), artifact->object.size());
     llvm::cantFail(jit->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(object)));
-    return std::make_unique<CpuProgram>(std::move(jit));
+    auto count = module->getAttrOfType<IntegerAttr>("fw.symbols");
+    return std::make_unique<CpuProgram>(std::move(jit), std::move(symbols),
+                                        count ? count.getInt() : 0);
   }
 
 private:
   /// Arguments are inputs, results are outputs, in order.
-  static void makeEntry(func::FuncOp function) {
+  static Symbols makeEntry(func::FuncOp function) {
     Builder builder(function.getContext());
-    auto describe = [&](Type type, StringRef role, unsigned index) {
-      SmallVector<int64_t> known(cast<RankedTensorType>(type).getRank(), -1);
+    Symbols all;
+    auto describe = [&](Type type, DictionaryAttr given, StringRef role, unsigned index) {
+      auto symbols = given ? given.getAs<DenseI64ArrayAttr>("fw.symbols") : DenseI64ArrayAttr();
+      if (!symbols)
+        symbols = builder.getDenseI64ArrayAttr(
+            SmallVector<int64_t>(cast<RankedTensorType>(type).getRank(), -1));
+      all.push_back(symbols.asArrayRef());
       return builder.getDictionaryAttr(
           {builder.getNamedAttr("fw.name",
                                 builder.getStringAttr(llvm::formatv("{0}_{1}", role, index))),
            builder.getNamedAttr("fw.role", builder.getStringAttr(role)),
-           builder.getNamedAttr("fw.symbols", builder.getDenseI64ArrayAttr(known))});
+           builder.getNamedAttr("fw.symbols", symbols)});
     };
     function->setAttr("fw.entry", builder.getUnitAttr());
     for (auto [i, type] : llvm::enumerate(function.getArgumentTypes()))
-      function.setArgAttrs(i, describe(type, "input", i));
+      function.setArgAttrs(i, describe(type, function.getArgAttrDict(i), "input", i));
     for (auto [i, type] : llvm::enumerate(function.getResultTypes()))
-      function.setResultAttrs(i, describe(type, "output", i));
+      function.setResultAttrs(i, describe(type, function.getResultAttrDict(i), "output", i));
+    return all;
   }
 };
 } // namespace

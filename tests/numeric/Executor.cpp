@@ -87,7 +87,7 @@ public:
   explicit ReferenceExecutor(std::optional<Fault> fault) : fault(std::move(fault)) {}
 
   StringRef name() const override { return "reference"; }
-  bool compilesGeneral() const override { return true; }
+  bool sumsAlikeWithUnknownSizes() const override { return true; }
 
   std::unique_ptr<Program> compilePure(ModuleOp module) override {
     PassManager reference(module.getContext());

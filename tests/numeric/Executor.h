@@ -30,8 +30,9 @@ public:
 
   virtual llvm::StringRef name() const = 0;
 
-  /// Whether functions with `?` dimensions can be called.
-  virtual bool compilesGeneral() const = 0;
+  /// Whether sums are the same, bit by bit, if dimensions are not known before a function runs. Not
+  /// where loops are cut to fit the sizes.
+  virtual bool sumsAlikeWithUnknownSizes() const = 0;
 
   /// Null, with diagnostics emitted, if the module does not compile. Changes the module.
   std::unique_ptr<Program> compile(mlir::ModuleOp module);

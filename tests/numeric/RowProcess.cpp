@@ -51,7 +51,7 @@ void RowProcess::run(int out) {
   alarm(secondsPerRow);
   auto context = makeContext();
   CompiledRow compiled(row, executor, *context);
-  std::vector<Check> checks = checksOf(row, executor);
+  std::vector<Check> checks = checksOf(row);
   for (size_t i : wanted) {
     for (const std::string &text : (compiled.*checks[i].find)())
       send(out, finding, text);

@@ -10,7 +10,7 @@ namespace formwork::test {
 
 class RowProcess {
 public:
-  /// To run these of checksOf(row, executor).
+  /// To run these of checksOf(row).
   RowProcess(const Row &row, Executor &executor, std::vector<size_t> wanted);
 
   const Row &row;

@@ -122,7 +122,40 @@ static LogicalResult generalize(func::FuncOp function, const Row &row) {
   return retypeFunction(function, function.front().getArgumentTypes());
 }
 
+namespace {
+/// Numbers for the unknown sizes of a function: equal sizes of its instance have the same one.
+class Symbols {
+public:
+  /// For a tensor of the instance, as the general function has it.
+  DenseI64ArrayAttr of(RankedTensorType general, RankedTensorType instance) {
+    SmallVector<int64_t> symbols(general.getRank(), -1);
+    for (int64_t i = 0; i < general.getRank(); ++i)
+      if (general.isDynamicDim(i))
+        symbols[i] = numbers.try_emplace(instance.getDimSize(i), numbers.size()).first->second;
+    return DenseI64ArrayAttr::get(general.getContext(), symbols);
+  }
+  int64_t count() const { return numbers.size(); }
+
+private:
+  std::map<int64_t, int64_t> numbers;
+};
+} // namespace
+
+/// Says which sizes of `general` are the same, as a front end does. Returns how many there are.
+static int64_t nameSizes(func::FuncOp general, func::FuncOp instance) {
+  Symbols symbols;
+  auto of = [&](Type type, Type known) {
+    return symbols.of(cast<RankedTensorType>(type), cast<RankedTensorType>(known));
+  };
+  for (auto [i, type] : llvm::enumerate(instance.getArgumentTypes()))
+    general.setArgAttr(i, "fw.symbols", of(general.getArgumentTypes()[i], type));
+  for (auto [i, type] : llvm::enumerate(instance.getResultTypes()))
+    general.setResultAttr(i, "fw.symbols", of(general.getResultTypes()[i], type));
+  return symbols.count();
+}
+
 LogicalResult addGeneralFunctions(ModuleOp module, const Row &row) {
+  int64_t symbols = 0;
   for (auto function : llvm::to_vector(module.getOps<func::FuncOp>())) {
     if (function.getName().starts_with("curvature"))
       continue;
@@ -131,7 +164,9 @@ LogicalResult addGeneralFunctions(ModuleOp module, const Row &row) {
     module.push_back(general);
     if (failed(generalize(general, row)))
       return failure();
+    symbols = std::max(symbols, nameSizes(general, function));
   }
+  module->setAttr("fw.symbols", Builder(module.getContext()).getI64IntegerAttr(symbols));
   return success();
 }
 

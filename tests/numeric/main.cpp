@@ -62,7 +62,7 @@ std::string suiteOf(const Row &row, Executor &executor) {
 }
 
 void registerRow(const Row &row, Executor &executor) {
-  for (auto [i, check] : llvm::enumerate(checksOf(row, executor)))
+  for (auto [i, check] : llvm::enumerate(checksOf(row)))
     testing::RegisterTest(
         suiteOf(row, executor).c_str(), check.name, nullptr, nullptr, __FILE__, __LINE__,
         [&row, &executor, i = i]() -> testing::Test * { return new RowTest(row, executor, i); });
@@ -88,7 +88,7 @@ public:
 private:
   static void add(const Row &row, Executor &executor, const std::set<std::string> &wanted) {
     std::vector<size_t> checks;
-    for (auto [i, check] : llvm::enumerate(checksOf(row, executor)))
+    for (auto [i, check] : llvm::enumerate(checksOf(row)))
       if (wanted.count(suiteOf(row, executor) + "." + check.name))
         checks.push_back(i);
     if (!checks.empty())
