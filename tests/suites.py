@@ -57,7 +57,7 @@ def suites():
         failed=r"^ +(?:Failed|Timed Out|Unresolved) *: +(\d+)",
     )
     yield from google_tests()
-    yield script("structure.py", 5, "includes")
+    yield script("structure.py", 5)
 
 
 def run(suite):
