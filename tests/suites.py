@@ -37,7 +37,7 @@ def google_tests():
             yield Suite(
                 program.name,
                 [str(program), "--gtest_filter=-" + NOT_YET.get(program.name, "")],
-                minutes=8,
+                minutes=20,
                 passed=r"^\[  PASSED  \] (\d+) tests?\.",
                 failed=r"^\[  FAILED  \] (\d+) tests?, listed below",
             )
@@ -52,12 +52,15 @@ def suites():
         "lit",
         ["/usr/lib/llvm-22/bin/lit", "--no-progress-bar", "--filter-out", NOT_YET.get("lit", "^$"),
          str(BUILD / "tests")],
-        minutes=10,
+        minutes=15,
         passed=r"^ +(?:Expectedly )?Passed *: +(\d+)",
         failed=r"^ +(?:Failed|Timed Out|Unresolved) *: +(\d+)",
     )
     yield from google_tests()
-    yield script("structure.py", 5)
+    # The first models of the sequence that run.py compares whole when it is run by itself.
+    yield script("differential/run.py", 20, "--models", "24")
+    yield script("training/proof.py", 20)
+    yield script("structure.py", 10)
 
 
 def run(suite):

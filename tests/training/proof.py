@@ -60,7 +60,7 @@ class Case:
         model = keras.models.load_model(archive)
         x, y = models.split(model, self.data)
         model.fit(x, y, batch_size=batch, epochs=epochs, shuffle=False, verbose=0)
-        path = self.folder / "by_keras.keras"
+        path = self.folder / f"{pathlib.Path(archive).stem}_and_{epochs}_by_keras.keras"
         model.save(path)
         return path
 
