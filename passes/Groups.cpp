@@ -41,6 +41,12 @@ struct Group {
   /// Numbers of the ops that belong to it; empty once merged into another.
   SmallVector<unsigned> ops;
   llvm::SetVector<unsigned> successors;
+
+  /// One more dimension of `size` elements belongs to each row; unknown once a size is.
+  void lengthenRows(int64_t size) {
+    bool unknown = ShapedType::isDynamic(size) || ShapedType::isDynamic(rowLength);
+    rowLength = unknown ? ShapedType::kDynamic : rowLength * size;
+  }
 };
 
 class Grouping {
@@ -168,9 +174,7 @@ Group Grouping::classify(Operation *op) {
   group.kind = Kind::Rows;
   group.space = *parallel;
   for (int64_t size : ArrayRef(linalg.getStaticLoopRanges()).take_back(reductions))
-    group.rowLength = ShapedType::isDynamic(size) || ShapedType::isDynamic(group.rowLength)
-                          ? ShapedType::kDynamic
-                          : group.rowLength * size;
+    group.lengthenRows(size);
   return group;
 }
 
@@ -329,9 +333,7 @@ static std::optional<Group> asRows(const Group &group, ArrayRef<Extent> space) {
   rows.kind = Kind::Rows;
   rows.space.assign(space.begin(), space.end());
   for (const Extent &extent : ArrayRef(group.space).drop_front(space.size()))
-    rows.rowLength = ShapedType::isDynamic(extent.size) || ShapedType::isDynamic(rows.rowLength)
-                         ? ShapedType::kDynamic
-                         : rows.rowLength * extent.size;
+    rows.lengthenRows(extent.size);
   return rows;
 }
 
