@@ -4,10 +4,7 @@
 
 #include "passes/Passes.h"
 #include "runtime/formwork.h"
-
-#include "llvm/ExecutionEngine/Orc/LLJIT.h"
-#include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/TargetSelect.h"
+#include "tools/InProcess.h"
 
 #include <memory>
 #include <new>
@@ -45,15 +42,9 @@ static int64_t bytesOf(RankedTensorType type) {
 /// Calls a compiled `init` on `state`.
 static llvm::Error runInit(const Artifact &artifact, const ConcreteEntry &init, char *state,
                            int64_t seed) {
-  llvm::InitializeNativeTarget();
-  llvm::InitializeNativeTargetAsmPrinter();
-  auto jit = llvm::orc::LLJITBuilder().create();
+  auto jit = loadInProcess({artifact.object});
   if (!jit)
     return jit.takeError();
-  StringRef object(artifact.object.data(), artifact.object.size());
-  if (llvm::Error error =
-          (*jit)->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(object, "init")))
-    return error;
   auto run = (*jit)->lookup(init.symbol), arenaSize = (*jit)->lookup(init.arenaSymbol);
   if (!run)
     return llvm::joinErrors(run.takeError(),

@@ -4,10 +4,7 @@
 #include "codegen/package/Descriptor.h"
 #include "runtime/data/RandomData.h"
 #include "runtime/train/Step.h"
-
-#include "llvm/ExecutionEngine/Orc/LLJIT.h"
-#include "llvm/Support/MemoryBuffer.h"
-#include "llvm/Support/TargetSelect.h"
+#include "tools/InProcess.h"
 
 using namespace llvm;
 
@@ -23,22 +20,11 @@ LoadedModel::LoadedModel(std::unique_ptr<orc::LLJIT> code, const formwork_model 
 LoadedModel::LoadedModel(LoadedModel &&) = default;
 LoadedModel::~LoadedModel() = default;
 
-static Error addObject(orc::LLJIT &jit, ArrayRef<char> object, StringRef name) {
-  return jit.addObjectFile(
-      MemoryBuffer::getMemBufferCopy(StringRef(object.data(), object.size()), name));
-}
-
 Expected<LoadedModel> LoadedModel::load(const CompiledModel &compiled) {
-  InitializeNativeTarget();
-  InitializeNativeTargetAsmPrinter();
-  auto jit = orc::LLJITBuilder().create();
+  auto descriptor = package::emitDescriptor(compiled.description, compiled.triple);
+  auto jit = loadInProcess({compiled.artifact.object, descriptor});
   if (!jit)
     return jit.takeError();
-  auto descriptor = package::emitDescriptor(compiled.description, compiled.triple);
-  if (Error error = addObject(**jit, compiled.artifact.object, "model"))
-    return error;
-  if (Error error = addObject(**jit, descriptor, "descriptor"))
-    return error;
   auto get = (*jit)->lookup(compiled.description.name + "_model");
   if (!get)
     return get.takeError();
