@@ -1,6 +1,8 @@
 // Conversions between arrays, whose values are double, and the bytes of each element type.
 #include "tests/numeric/Buffer.h"
 
+#include "llvm/ADT/STLExtras.h"
+
 #include <algorithm>
 #include <cstdlib>
 
@@ -51,6 +53,22 @@ void *Buffer::descriptorArgument() {
   descriptor[0] = descriptor[1] = reinterpret_cast<intptr_t>(bytes.data());
   pointer = descriptor.data();
   return &pointer;
+}
+
+std::vector<Buffer> buffersFor(const std::vector<Array> &arguments,
+                               const std::vector<Array> &results) {
+  std::vector<Buffer> buffers;
+  for (const Array &argument : arguments)
+    buffers.emplace_back(argument).write(argument);
+  for (const Array &result : results)
+    buffers.emplace_back(result);
+  return buffers;
+}
+
+void readBack(std::vector<Buffer> &buffers, std::vector<Array> &arguments,
+              std::vector<Array> &results) {
+  for (auto [buffer, array] : llvm::zip_equal(buffers, llvm::concat<Array>(arguments, results)))
+    buffer.read(array);
 }
 
 } // namespace formwork::test

@@ -31,4 +31,12 @@ private:
   int64_t *pointer = nullptr;
 };
 
+/// The buffers of a call, arguments first: their values, and poison for the results.
+std::vector<Buffer> buffersFor(const std::vector<Array> &arguments,
+                               const std::vector<Array> &results);
+
+/// What a call has left in the buffers made for it.
+void readBack(std::vector<Buffer> &buffers, std::vector<Array> &arguments,
+              std::vector<Array> &results);
+
 } // namespace formwork::test

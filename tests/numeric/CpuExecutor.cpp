@@ -55,11 +55,7 @@ public:
 
   void call(StringRef function, std::vector<Array> &arguments,
             std::vector<Array> &results) override {
-    std::vector<Buffer> buffers;
-    for (const Array &argument : arguments)
-      buffers.emplace_back(argument).write(argument);
-    for (const Array &result : results)
-      buffers.emplace_back(result);
+    std::vector<Buffer> buffers = buffersFor(arguments, results);
     std::vector<void *> pointers;
     for (Buffer &buffer : buffers)
       pointers.push_back(buffer.data());
@@ -71,8 +67,7 @@ public:
       llvm::report_fatal_error(function + " refuses its arguments");
     if (!arena.intact())
       llvm::report_fatal_error(function + " writes beside its arena");
-    for (auto [i, array] : llvm::enumerate(llvm::concat<Array>(arguments, results)))
-      buffers[i].read(array);
+    readBack(buffers, arguments, results);
   }
 
 private:

@@ -52,11 +52,7 @@ public:
 
   void call(StringRef function, std::vector<Array> &arguments,
             std::vector<Array> &results) override {
-    std::vector<Buffer> buffers;
-    for (const Array &argument : arguments)
-      buffers.emplace_back(argument).write(argument);
-    for (const Array &result : results)
-      buffers.emplace_back(result);
+    std::vector<Buffer> buffers = buffersFor(arguments, results);
     std::vector<void *> packed;
     for (Buffer &buffer : buffers)
       packed.push_back(buffer.descriptorArgument());
@@ -64,8 +60,7 @@ public:
     currentHeap = &heap;
     lookup(function)(packed.data());
     currentHeap = nullptr;
-    for (auto [i, array] : llvm::enumerate(llvm::concat<Array>(arguments, results)))
-      buffers[i].read(array);
+    readBack(buffers, arguments, results);
   }
 
 private:
