@@ -9,6 +9,7 @@
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
+#include "llvm/IR/OptBisect.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
@@ -108,13 +109,26 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   manager.run(module, modules);
 }
 
+namespace {
+/// Leaves out loop strength reduction: tiles come with their addresses in the form that x86 and
+/// AArch64 add up by themselves, and to look for a better one takes a third of code generation and finds none.
+struct PassChoice : llvm::OptPassGate {
+  bool isEnabled() const override { return true; }
+  bool shouldRunPass(StringRef pass, StringRef) const override {
+    return pass != "Loop Strength Reduction";
+  }
+};
+} // namespace
+
 LogicalResult emitObject(ModuleOp module, llvm::TargetMachine &machine,
                          SmallVectorImpl<char> &object, llvm::raw_ostream *text) {
   DialectRegistry translations;
   registerBuiltinDialectTranslation(translations);
   registerLLVMDialectTranslation(translations);
   module.getContext()->appendDialectRegistry(translations);
+  PassChoice choice;
   llvm::LLVMContext context;
+  context.setOptPassGate(choice);
   std::unique_ptr<llvm::Module> translated = translateModuleToLLVMIR(module, context);
   if (!translated)
     return module.emitError("cannot be translated to LLVM IR");
