@@ -63,7 +63,17 @@ static int printText(Session &session, const Arguments &arguments, Stage stage) 
   return report(outputs.commit());
 }
 
+/// Whether a file can be made at `path`: told before the work, not after it.
+static llvm::Error checkWritable(StringRef path) {
+  package::Outputs attempt;
+  return attempt.reserve(path).takeError();
+}
+
 static int compile(Arguments &arguments) {
+  bool printsToTerminal = arguments.output.empty() || arguments.output == "-";
+  if (!printsToTerminal)
+    if (int status = report(checkWritable(arguments.output)))
+      return status;
   arguments.options.name = modelName(arguments.options);
   Session session(arguments.options.model);
   Stage stage = stageOf(arguments.emit);
