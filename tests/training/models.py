@@ -1,4 +1,4 @@
-"""Three models that have nothing in common but being models, with data for each, all in float64.
+"""Models that have nothing in common but being models, with data for each, all in float64.
 
 In float64 two correct implementations differ by rounding alone, so that results can be held to 1e-7
 of their norm after whole epochs.
@@ -39,6 +39,30 @@ def text(rng, count):
     return keras.Model(inputs, outputs, name="text"), "binary_crossentropy", data
 
 
+def images(rng, count):
+    inputs = keras.Input((9, 8, 2), name="image")
+    hidden = layers.MaxPooling2D()(layers.Conv2D(5, 3, padding="same", activation="relu")(inputs))
+    hidden = layers.BatchNormalization()(layers.Conv2D(4, 2, strides=2, activation="tanh")(hidden))
+    outputs = layers.Dense(3, "softmax", name="kind")(layers.GlobalAveragePooling2D()(hidden))
+    data = {"image": rng.normal(size=(count, 9, 8, 2)), "kind": rng.integers(0, 3, count)}
+    return keras.Model(inputs, outputs, name="images"), "sparse_categorical_crossentropy", data
+
+
+def two_outputs(rng, count):
+    """Two losses and metrics on a layer that both outputs share."""
+    inputs = keras.Input((6,), name="features")
+    shared = layers.LayerNormalization()(layers.Dense(9, "gelu")(inputs))
+    size = layers.Dense(1, name="size")(shared)
+    kind = layers.Dense(4, "softmax", name="kind")(layers.Dense(7, "relu")(shared))
+    data = {
+        "features": rng.normal(size=(count, 6)),
+        "size": rng.normal(size=(count, 1)),
+        "kind": rng.integers(0, 4, count),
+    }
+    losses = {"size": "mse", "kind": "sparse_categorical_crossentropy"}
+    return keras.Model(inputs, [size, kind], name="two_outputs"), losses, data
+
+
 def dropped(rng, count):
     """As digits, but random: for what must be the same bits, not for comparing with Keras."""
     inputs = keras.Input((64,), name="image")
@@ -48,7 +72,7 @@ def dropped(rng, count):
     return keras.Model(inputs, outputs, name="dropped"), "sparse_categorical_crossentropy", data
 
 
-MODELS = {f.__name__: f for f in (digits, two_inputs, text, dropped)}
+MODELS = {f.__name__: f for f in (digits, two_inputs, text, images, two_outputs, dropped)}
 
 
 def build(name, count, floatx="float64"):
@@ -58,12 +82,16 @@ def build(name, count, floatx="float64"):
     keras.config.set_floatx(floatx)
     keras.config.set_dtype_policy(floatx)
     model, loss, data = MODELS[name](np.random.default_rng(1), count)
-    metrics = ["mae"] if loss == "mse" else ["accuracy"]
+    metric = lambda loss: ["mae"] if loss == "mse" else ["accuracy"]
+    metrics = {n: metric(l) for n, l in loss.items()} if isinstance(loss, dict) else metric(loss)
     model.compile(keras.optimizers.Adam(0.003), loss, metrics=metrics)
     return model, data
 
 
 def split(model, data):
-    """The data as `fit` takes it: inputs, target."""
+    """The data as `fit` takes it: inputs, targets (several by the outputs' names)."""
     inputs = [data[tensor.name] for tensor in model.inputs]
-    return inputs if len(inputs) > 1 else inputs[0], data[model.output_names[0]]
+    targets = {name: data[name] for name in model.output_names}
+    if len(targets) == 1:
+        (targets,) = targets.values()
+    return inputs if len(inputs) > 1 else inputs[0], targets

@@ -157,10 +157,14 @@ def predicts_and_evaluates_like_keras(folder):
 
 
 TESTS = {
-    **{f"{name} trains like Keras": (trains_like_keras, name) for name in ("digits", "two_inputs", "text")},
+    **{
+        f"{name} trains like Keras": (trains_like_keras, name)
+        for name in ("digits", "two_inputs", "two_outputs", "images", "text")
+    },
     **{f"batches of {batch} match Keras": (trains_with_any_batch_size, batch) for batch in (1, 7, 31, 257)},
     "the same bits with 1, 2 and 3 threads": (same_bits_with_threads, "dropped"),
     "the same bits with 1, 2 and 3 threads, recurrent": (same_bits_with_threads, "text"),
+    "the same bits with 1, 2 and 3 threads, convolutional": (same_bits_with_threads, "images"),
     "a run cut in two ends in the same bits": (resumes_to_the_bit,),
     "Keras continues what Formwork began": (keras_continues,),
     "Formwork continues what Keras began": (formwork_continues,),
