@@ -36,7 +36,7 @@ class Coverage:
     def want(self, layer):
         """How much a layer is wanted: the more, the less its least used value was used."""
         counts = [self.counts[layer, a, repr(v)] for a, values in LAYERS[layer].items() for v in values]
-        return 1 / (1 + min(counts, default=15))
+        return 1 / (1 + min(counts, default=15)) ** 2
 
 
 class Draft:
@@ -252,9 +252,11 @@ def nest(draft, at):
 
 
 def begin(draft, count):
-    """Where the model's chains begin: its inputs, tokens embedded."""
-    kinds = ["image", "image", "image", "sequence", "tokens", "vector"]
-    inputs = [draft.add_input(draft.rng.choice(kinds)) for _ in range(count)]
+    """Where the model's chains begin: its inputs, tokens embedded. Layers that only one kind of
+    input leads to draw that kind while they are wanted."""
+    want = draft.coverage.want
+    kinds = {"image": 3 * want("Conv2D"), "sequence": want("LSTM"), "tokens": want("Embedding"), "vector": 0.02}
+    inputs = [draft.add_input(draft.rng.choices(list(kinds), kinds.values())[0]) for _ in range(count)]
     return [embedding(draft, i) if draft.inputs[i]["kind"] == "tokens" else i for i in inputs]
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras.src import backend
 
 from arguments import SCHEDULES
-from keras_on_tensorflow import dense_gradients, exact_gelu
+from keras_on_tensorflow import bias_by_broadcasting, dense_gradients, exact_gelu
 from philox import uniform
 
 RATE = 0.01
@@ -81,6 +81,7 @@ def channels_first_on_cpu():
 channels_first_on_cpu()
 dense_gradients()
 exact_gelu()
+bias_by_broadcasting()
 
 
 def make_layer(node, name):

@@ -126,15 +126,16 @@ def main():
     if options.file:
         regressions, specs = [json.loads(options.file.read_text())], []
 
-    failed = []
+    failed = {}
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(2, mp_context=context, max_tasks_per_child=40) as pool:
         for spec, reason in zip(regressions + specs, pool.map(compare_one, regressions + specs)):
             if reason:
-                failed.append(spec)
+                failed[spec["seed"]] = spec, reason
                 print(f"model {spec['seed']} ({len(spec['nodes'])} layers): {reason}", flush=True)
-                print(f"  kept as {keep_failure(spec, reason, pool)}", flush=True)
-    compared = [s for s in specs if s not in failed]
+        for seed, (spec, reason) in failed.items():
+            print(f"model {seed} is kept as {keep_failure(spec, reason, pool)}", flush=True)
+    compared = [s for s in specs if s["seed"] not in failed]
     least = print_coverage(compared)
     whole = options.models >= ALL and options.only is None and options.file is None
     complete = not whole or least >= ENOUGH
