@@ -4,7 +4,8 @@
 // that would be denormal may be zero, denormal arguments count as zero. Errors are measured by
 // tests/codegen/math_test.cpp. sin and cos are accurate up to arguments of 2^27.
 //
-// Floors, square roots and absolute values are instructions and stay.
+// Floors, square roots and absolute values are instructions and stay. Maxima and minima may give
+// either zero where both operands are zeros.
 #include "codegen/cpu/MathBuilder.h"
 #include "codegen/cpu/Passes.h"
 
@@ -254,6 +255,27 @@ static Float expand_pow(Float x, Float y) {
                 result);
 }
 
+//===--- maximum and minimum ---------------------------------------------------------------------
+
+/// A constant that is not NaN.
+static bool isNumber(Float x) {
+  llvm::APFloat constant(0.0);
+  return matchPattern(x.value, m_ConstantFloat(&constant)) && !constant.isNaN();
+}
+
+/// Either zero will do where both are equal: to tell -0 from 0 takes as many instructions again. Of
+/// a constant one is enough, which gives its second operand where the comparison fails, as with
+/// NaN.
+template <typename Op> static Float expand_extremum(Float a, Float b, arith::CmpFPredicate beyond) {
+  if (isNumber(a))
+    std::swap(a, b);
+  ImplicitLocOpBuilder &builder = *a.builder;
+  if (!isNumber(b))
+    return {builder, Op::create(builder, a.value, b.value, arith::FastMathFlags::nsz), a.hasFMA};
+  Value isBeyond = arith::CmpFOp::create(builder, beyond, b.value, a.value);
+  return {builder, arith::SelectOp::create(builder, isBeyond, b.value, a.value), a.hasFMA};
+}
+
 //===--- the pass --------------------------------------------------------------------------------
 
 /// What an op becomes; nothing if it stays.
@@ -269,6 +291,14 @@ static std::optional<Float> expand(Operation *op, ImplicitLocOpBuilder &builder,
       .Case([&](math::SinOp) { return expand_sin(operand(0)); })
       .Case([&](math::CosOp) { return expand_cos(operand(0)); })
       .Case([&](math::PowFOp) { return expand_pow(operand(0), operand(1)); })
+      .Case([&](arith::MaximumFOp) {
+        return expand_extremum<arith::MaximumFOp>(operand(0), operand(1),
+                                                  arith::CmpFPredicate::OGT);
+      })
+      .Case([&](arith::MinimumFOp) {
+        return expand_extremum<arith::MinimumFOp>(operand(0), operand(1),
+                                                  arith::CmpFPredicate::OLT);
+      })
       .Case([&](math::RsqrtOp) { return operand(0).constant(1) / operand(0).squareRoot(); })
       .Default([](Operation *) { return std::nullopt; });
 }

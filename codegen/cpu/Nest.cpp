@@ -34,7 +34,8 @@ Value Nest::blockCount(Dim dim) {
 Dims Nest::panelDims() const {
   Dims dims;
   for (Dim dim : group.outer)
-    if ((int(dim) == group.vectorDim && !group.vectorsInnermost) || llvm::any_of(group.packed, [&](const Packed &packed) {
+    if ((int(dim) == group.vectorDim && !group.vectorsInnermost) ||
+        llvm::any_of(group.packed, [&](const Packed &packed) {
           return dependsOn(kernel.access(*packed.operand), dim);
         }))
       dims.push_back(dim);
@@ -121,8 +122,7 @@ Value Nest::allocate(ArrayRef<int64_t> shape, Type element) {
   if (!function)
     function = parent->getParentOfType<func::FuncOp>();
   builder.setInsertionPointToStart(&function.front());
-  return memref::AllocaOp::create(builder,
-                                  MemRefType::get(shape, evaluator.memoryType(element)),
+  return memref::AllocaOp::create(builder, MemRefType::get(shape, evaluator.memoryType(element)),
                                   builder.getI64IntegerAttr(64));
 }
 

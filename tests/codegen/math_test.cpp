@@ -10,6 +10,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <optional>
 #include <random>
 
 using namespace formwork::testing;
@@ -159,20 +160,23 @@ TEST_P(MathTest, SpecialValuesAreExact) {
 INSTANTIATE_TEST_SUITE_P(Math, MathTest, ::testing::ValuesIn(functions),
                          [](const auto &info) { return std::string(info.param.name); });
 
-/// pow over bases and exponents, whole and not, of either sign.
-void checkPower(bool isDouble, double bound) {
+/// An op on elements of two tensors; `op` is what stands before its operands, %a and %b.
+std::string kernelOfTwo(const std::string &op, bool isDouble) {
   std::string type = isDouble ? "f64" : "f32", tensor = "tensor<{N}x" + type + ">";
-  std::string text = "func.func private @k(%x: " + tensor + ", %y: " + tensor +
-                     ", %out: " + tensor + ") -> " + tensor + R"( {
+  return "func.func private @k(%x: " + tensor + ", %y: " + tensor + ", %out: " + tensor + ") -> " +
+         tensor + R"( {
   %0 = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>,
                                         affine_map<(i) -> (i)>], iterator_types = ["parallel"]}
       ins(%x, %y : )" +
-                     tensor + ", " + tensor + ") outs(%out : " + tensor + R"() {
-    ^bb0(%a: )" + type +
-                     ", %b: " + type + ", %o: " + type +
-                     "):\n      %r = math.powf %a, %b : " + type +
-                     "\n      linalg.yield %r : " + type + "\n  } -> " + tensor +
-                     "\n  return %0 : " + tensor + "\n}\n";
+         tensor + ", " + tensor + ") outs(%out : " + tensor + R"() {
+    ^bb0(%a: )" +
+         type + ", %b: " + type + ", %o: " + type + "):\n      %r = " + op + " %a, %b : " + type +
+         "\n      linalg.yield %r : " + type + "\n  } -> " + tensor + "\n  return %0 : " + tensor +
+         "\n}\n";
+}
+
+/// pow over bases and exponents, whole and not, of either sign.
+void checkPower(bool isDouble, double bound) {
   const std::vector<double> special = {0.0, -0.0,  1,    -1,       2,         -2,    3,
                                        -3,  0.5,   -0.5, 1.5,      1e10,      -1e10, 1e-10,
                                        0.9, 0.999, 7,    INFINITY, -INFINITY, NAN};
@@ -189,7 +193,8 @@ void checkPower(bool isDouble, double bound) {
   for (int i = 0; i < 1000; ++i)
     pairs.push_back({i % 2 ? 0.9 : 0.999, double(i)});
 
-  auto compiled = Compiled::scheduled(text, {{"N", int64_t(pairs.size())}});
+  auto compiled =
+      Compiled::scheduled(kernelOfTwo("math.powf", isDouble), {{"N", int64_t(pairs.size())}});
   std::vector<Array> arrays = compiled->arguments();
   for (size_t i = 0; i < pairs.size(); ++i)
     arrays[0].set(i, pairs[i].first), arrays[1].set(i, pairs[i].second);
@@ -202,5 +207,43 @@ void checkPower(bool isDouble, double bound) {
 
 TEST(Power, FloatsAreWithinTheBound) { checkPower(false, 0.6); }
 TEST(Power, DoublesAreWithinTheBound) { checkPower(true, 2); }
+
+/// The larger or smaller of each pair; not a number if one of them is none. Zeros are equal.
+void checkExtremum(bool isDouble, bool isMaximum, std::optional<double> constant) {
+  std::vector<std::pair<double, double>> pairs;
+  for (double a : {0.0, -0.0, 1.5, -1.5, double(INFINITY), -double(INFINITY), double(NAN)})
+    for (double b : {0.0, -0.0, 1.5, -1.5, double(INFINITY), -double(INFINITY), double(NAN)})
+      pairs.push_back({a, constant.value_or(b)});
+  std::string op = isMaximum ? "arith.maximumf" : "arith.minimumf";
+  std::string text = kernelOfTwo(op, isDouble);
+  if (constant) {
+    size_t at = text.find("      %r = ");
+    text.insert(at, "      %c = arith.constant " + std::to_string(*constant) +
+                        (isDouble ? " : f64\n" : " : f32\n"));
+    text.replace(text.find("%a, %b"), 6, "%a, %c");
+  }
+  auto compiled = Compiled::scheduled(text, {{"N", int64_t(pairs.size())}});
+  std::vector<Array> arrays = compiled->arguments();
+  for (size_t i = 0; i < pairs.size(); ++i)
+    arrays[0].set(i, pairs[i].first), arrays[1].set(i, pairs[i].second);
+  compiled->run(arrays);
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    auto [a, b] = pairs[i];
+    double actual = arrays[2].at(i);
+    if (std::isnan(a) || std::isnan(b))
+      EXPECT_TRUE(std::isnan(actual)) << op << " " << a << ", " << b << " = " << actual;
+    else
+      EXPECT_EQ(actual, isMaximum ? std::max(a, b) : std::min(a, b)) << op << " " << a << ", " << b;
+  }
+}
+
+TEST(Extremum, IsNoNumberIfOneOperandIsNone) {
+  for (bool isDouble : {false, true})
+    for (bool isMaximum : {false, true}) {
+      checkExtremum(isDouble, isMaximum, {});
+      checkExtremum(isDouble, isMaximum, 0.0);
+      checkExtremum(isDouble, isMaximum, -1.5);
+    }
+}
 
 } // namespace
