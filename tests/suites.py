@@ -53,8 +53,7 @@ def suites():
         failed=r"^ +(?:Failed|Timed Out|Unresolved) *: +(\d+)",
     )
     yield from google_tests()
-    # The first models of the sequence that run.py compares whole when it is run by itself.
-    yield script("differential/run.py", 20, "--models", "24")
+    yield script("differential/run.py", 45)
     yield script("training/proof.py", 20)
     yield script("structure.py", 10)
 

@@ -210,16 +210,34 @@ def as_given(arrays, floatx):
     return arrays if len(arrays) > 1 else arrays[0]
 
 
-def run(model, floatx, inputs, batches):
-    """Predictions, then all training steps; the metrics of the last."""
-    predictions = model(as_given(inputs, floatx), training=False)
+def nudged(arrays, rng, unit):
+    """Each number as if it had been rounded otherwise: by up to `unit` of it. Indices stay."""
+    return [
+        a * (1 + unit * rng.uniform(-1, 1, np.shape(a))) if np.asarray(a).dtype.kind == "f" else a
+        for a in arrays
+    ]
+
+
+def run(model, floatx, inputs, batches, nudge=None):
+    """Predictions, then all training steps; the metrics of the last. `nudge` is a generator and a
+    unit of rounding: inputs and weights are then rounded otherwise all along the way."""
+
+    def disturbed(arrays):
+        if nudge is None:
+            return arrays
+        weights = [w for w in model.weights if "seed" not in w.path]
+        for weight, value in zip(weights, nudged([w.numpy() for w in weights], *nudge)):
+            weight.assign(value)
+        return nudged(arrays, *nudge)
+
+    predictions = model(as_given(disturbed(inputs), floatx), training=False)
     if not isinstance(predictions, (list, tuple)):
         predictions = [predictions]
     DROPOUTS.begin(model)
     logs = {}
     for step, (x, y) in enumerate(batches):
         DROPOUTS.counter = step
-        logs = model.train_on_batch(as_given(x, floatx), as_given(y, floatx), return_dict=True)
+        logs = model.train_on_batch(as_given(disturbed(x), floatx), as_given(y, floatx), return_dict=True)
     return {
         "predictions": [np.asarray(p) for p in predictions],
         "logs": {name: float(value) for name, value in logs.items()},
