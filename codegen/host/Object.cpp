@@ -89,7 +89,7 @@ static void setAttributes(llvm::Module &module, llvm::TargetMachine &machine) {
 /// default pipelines take three times as long for kernels that run no faster.
 static constexpr char cleaning[] =
     "deadargelim,"
-    "function(sroa,early-cse<memssa>,simplifycfg,instcombine,memcpyopt,"
+    "function(sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,memcpyopt,"
     "loop-mssa(loop-rotate,licm),early-cse<memssa>,simplifycfg),"
     "globaldce";
 
