@@ -46,6 +46,20 @@ def compare_one(spec):
     return None
 
 
+def two_processes():
+    """Both cores' worth, in processes of their own that load Keras once."""
+    return concurrent.futures.ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn"))
+
+
+def compare_all(specs):
+    """Each specification with why it fails, or None. New processes now and then, since TensorFlow
+    gives back little memory; not by max_tasks_per_child, with which Python 3.11's pools may hang."""
+    for start in range(0, len(specs), 70):
+        some = specs[start : start + 70]
+        with two_processes() as pool:
+            yield from zip(some, pool.map(compare_one, some))
+
+
 def smaller(spec):
     """The specification with one node fewer, in every way there is: users take the node's input."""
     count = len(spec["inputs"])
@@ -127,14 +141,14 @@ def main():
         regressions, specs = [json.loads(options.file.read_text())], []
 
     failed = {}
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(2, mp_context=context, max_tasks_per_child=40) as pool:
-        for spec, reason in zip(regressions + specs, pool.map(compare_one, regressions + specs)):
-            if reason:
-                failed[spec["seed"]] = spec, reason
-                print(f"model {spec['seed']} ({len(spec['nodes'])} layers): {reason}", flush=True)
-        for seed, (spec, reason) in failed.items():
-            print(f"model {seed} is kept as {keep_failure(spec, reason, pool)}", flush=True)
+    for spec, reason in compare_all(regressions + specs):
+        if reason:
+            failed[spec["seed"]] = spec, reason
+            print(f"model {spec['seed']} ({len(spec['nodes'])} layers): {reason}", flush=True)
+    if failed:
+        with two_processes() as pool:
+            for seed, (spec, reason) in failed.items():
+                print(f"model {seed} is kept as {keep_failure(spec, reason, pool)}", flush=True)
     compared = [s for s in specs if s["seed"] not in failed]
     least = print_coverage(compared)
     whole = options.models >= ALL and options.only is None and options.file is None
