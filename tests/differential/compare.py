@@ -115,14 +115,14 @@ def pairs(ours, theirs):
 
 def own_errors(spec, floatx, inputs, batches, exact, folder):
     """The errors of Keras in `floatx` when the last bits of inputs and weights fall otherwise,
-    before the predictions and before every step. Three draws; the largest error of each result.
+    before the predictions and before every step. Seven draws; the largest error of each result.
 
     One run of Keras is one draw of its roundings. Where they decide what is learned (the gradient
     of a bias before a normalization is all rounding, and Adam makes steps of it) another
     implementation's are another draw, and may well be larger.
     """
     unit, largest = {"float32": 2.0**-23, "float64": 2.0**-52}[floatx], {}
-    for draw in range(3):
+    for draw in range(7):
         rng = np.random.default_rng([spec["seed"], 2, draw])
         model = reference.build(spec, floatx)
         result = reference.run(model, floatx, inputs, batches, nudge=(rng, unit))

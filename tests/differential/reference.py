@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras.src import backend
 
 from arguments import SCHEDULES
-from keras_on_tensorflow import bias_by_broadcasting, dense_gradients, exact_gelu
+from keras_on_tensorflow import bias_by_broadcasting, dense_gradients, exact_gelu, pointwise_strides
 from philox import uniform
 
 RATE = 0.01
@@ -78,6 +78,7 @@ def channels_first_on_cpu():
     wrap("max_pool")
 
 
+pointwise_strides()  # beneath what turns the channels
 channels_first_on_cpu()
 dense_gradients()
 exact_gelu()

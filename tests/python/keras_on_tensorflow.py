@@ -49,3 +49,19 @@ def bias_by_broadcasting():
         return original(x1, x2)
 
     numpy.add = add
+
+
+def pointwise_strides():
+    """Takes every other pixel before a convolution of one pixel, not in it: TensorFlow's gradient
+    of that with strides such as (2, 1) reads memory that is not its own, and may end the process.
+    """
+    original = nn.conv
+
+    def conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
+        last = data_format in (None, "channels_last") and len(kernel.shape) == 4
+        if last and tuple(kernel.shape[:2]) == (1, 1):
+            rows, columns = (strides, strides) if isinstance(strides, int) else strides
+            inputs, strides = inputs[:, ::rows, ::columns], 1
+        return original(inputs, kernel, strides, padding, data_format, dilation_rate)
+
+    nn.conv = conv
