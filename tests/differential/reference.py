@@ -219,26 +219,29 @@ def nudged(arrays, rng, unit):
     ]
 
 
+def nudge_weights(model, rng, unit):
+    weights = [w for w in model.weights if "seed" not in w.path]
+    for weight, value in zip(weights, nudged([w.numpy() for w in weights], rng, unit)):
+        weight.assign(value)
+
+
 def run(model, floatx, inputs, batches, nudge=None):
     """Predictions, then all training steps; the metrics of the last. `nudge` is a generator and a
     unit of rounding: inputs and weights are then rounded otherwise all along the way."""
-
-    def disturbed(arrays):
-        if nudge is None:
-            return arrays
-        weights = [w for w in model.weights if "seed" not in w.path]
-        for weight, value in zip(weights, nudged([w.numpy() for w in weights], *nudge)):
-            weight.assign(value)
-        return nudged(arrays, *nudge)
-
-    predictions = model(as_given(disturbed(inputs), floatx), training=False)
+    if nudge:
+        nudge_weights(model, *nudge)
+        inputs = nudged(inputs, *nudge)
+    predictions = model(as_given(inputs, floatx), training=False)
     if not isinstance(predictions, (list, tuple)):
         predictions = [predictions]
     DROPOUTS.begin(model)
     logs = {}
     for step, (x, y) in enumerate(batches):
         DROPOUTS.counter = step
-        logs = model.train_on_batch(as_given(disturbed(x), floatx), as_given(y, floatx), return_dict=True)
+        if nudge:
+            nudge_weights(model, *nudge)
+            x = nudged(x, *nudge)
+        logs = model.train_on_batch(as_given(x, floatx), as_given(y, floatx), return_dict=True)
     return {
         "predictions": [np.asarray(p) for p in predictions],
         "logs": {name: float(value) for name, value in logs.items()},

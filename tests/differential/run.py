@@ -140,16 +140,17 @@ def main():
     if options.file:
         regressions, specs = [json.loads(options.file.read_text())], []
 
-    failed = {}
+    failed = []
     for spec, reason in compare_all(regressions + specs):
         if reason:
-            failed[spec["seed"]] = spec, reason
+            failed.append((spec, reason))
             print(f"model {spec['seed']} ({len(spec['nodes'])} layers): {reason}", flush=True)
     if failed:
         with two_processes() as pool:
-            for seed, (spec, reason) in failed.items():
-                print(f"model {seed} is kept as {keep_failure(spec, reason, pool)}", flush=True)
-    compared = [s for s in specs if s["seed"] not in failed]
+            for spec, reason in failed:
+                print(f"model {spec['seed']} is kept as {keep_failure(spec, reason, pool)}", flush=True)
+    different = [spec for spec, _ in failed]
+    compared = [s for s in specs if s not in different]
     least = print_coverage(compared)
     whole = options.models >= ALL and options.only is None and options.file is None
     complete = not whole or least >= ENOUGH
