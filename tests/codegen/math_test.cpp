@@ -160,9 +160,16 @@ TEST_P(MathTest, SpecialValuesAreExact) {
 INSTANTIATE_TEST_SUITE_P(Math, MathTest, ::testing::ValuesIn(functions),
                          [](const auto &info) { return std::string(info.param.name); });
 
-/// An op on elements of two tensors; `op` is what stands before its operands, %a and %b.
-std::string kernelOfTwo(const std::string &op, bool isDouble) {
+using Pairs = std::vector<std::pair<double, double>>;
+
+/// An op on elements of two tensors, or of one and a constant.
+std::string kernelOfTwo(const std::string &op, bool isDouble, std::optional<double> constant = {}) {
   std::string type = isDouble ? "f64" : "f32", tensor = "tensor<{N}x" + type + ">";
+  std::string second = "%b", definition;
+  if (constant) {
+    second = "%c";
+    definition = "      %c = arith.constant " + std::to_string(*constant) + " : " + type + "\n";
+  }
   return "func.func private @k(%x: " + tensor + ", %y: " + tensor + ", %out: " + tensor + ") -> " +
          tensor + R"( {
   %0 = linalg.generic {indexing_maps = [affine_map<(i) -> (i)>, affine_map<(i) -> (i)>,
@@ -170,9 +177,19 @@ std::string kernelOfTwo(const std::string &op, bool isDouble) {
       ins(%x, %y : )" +
          tensor + ", " + tensor + ") outs(%out : " + tensor + R"() {
     ^bb0(%a: )" +
-         type + ", %b: " + type + ", %o: " + type + "):\n      %r = " + op + " %a, %b : " + type +
-         "\n      linalg.yield %r : " + type + "\n  } -> " + tensor + "\n  return %0 : " + tensor +
-         "\n}\n";
+         type + ", %b: " + type + ", %o: " + type + "):\n" + definition + "      %r = " + op +
+         " %a, " + second + " : " + type + "\n      linalg.yield %r : " + type + "\n  } -> " +
+         tensor + "\n  return %0 : " + tensor + "\n}\n";
+}
+
+/// The kernel's arguments after it ran on these: first operands, second operands, results.
+std::vector<Array> compute(const std::string &kernel, const Pairs &pairs) {
+  auto compiled = Compiled::scheduled(kernel, {{"N", int64_t(pairs.size())}});
+  std::vector<Array> arrays = compiled->arguments();
+  for (size_t i = 0; i < pairs.size(); ++i)
+    arrays[0].set(i, pairs[i].first), arrays[1].set(i, pairs[i].second);
+  compiled->run(arrays);
+  return arrays;
 }
 
 /// pow over bases and exponents, whole and not, of either sign.
@@ -182,7 +199,7 @@ void checkPower(bool isDouble, double bound) {
                                        0.9, 0.999, 7,    INFINITY, -INFINITY, NAN};
   std::mt19937 random(3);
   std::normal_distribution<double> normal;
-  std::vector<std::pair<double, double>> pairs;
+  Pairs pairs;
   for (double x : special)
     for (double y : special)
       pairs.push_back({x, y});
@@ -193,12 +210,7 @@ void checkPower(bool isDouble, double bound) {
   for (int i = 0; i < 1000; ++i)
     pairs.push_back({i % 2 ? 0.9 : 0.999, double(i)});
 
-  auto compiled =
-      Compiled::scheduled(kernelOfTwo("math.powf", isDouble), {{"N", int64_t(pairs.size())}});
-  std::vector<Array> arrays = compiled->arguments();
-  for (size_t i = 0; i < pairs.size(); ++i)
-    arrays[0].set(i, pairs[i].first), arrays[1].set(i, pairs[i].second);
-  compiled->run(arrays);
+  std::vector<Array> arrays = compute(kernelOfTwo("math.powf", isDouble), pairs);
   for (size_t i = 0; i < pairs.size(); ++i) {
     double x = arrays[0].at(i), y = arrays[1].at(i), actual = arrays[2].at(i);
     EXPECT_LE(ulps(actual, powl(x, y), isDouble), bound) << x << " ^ " << y << " = " << actual;
@@ -210,23 +222,12 @@ TEST(Power, DoublesAreWithinTheBound) { checkPower(true, 2); }
 
 /// The larger or smaller of each pair; not a number if one of them is none. Zeros are equal.
 void checkExtremum(bool isDouble, bool isMaximum, std::optional<double> constant) {
-  std::vector<std::pair<double, double>> pairs;
+  Pairs pairs;
   for (double a : {0.0, -0.0, 1.5, -1.5, double(INFINITY), -double(INFINITY), double(NAN)})
     for (double b : {0.0, -0.0, 1.5, -1.5, double(INFINITY), -double(INFINITY), double(NAN)})
       pairs.push_back({a, constant.value_or(b)});
   std::string op = isMaximum ? "arith.maximumf" : "arith.minimumf";
-  std::string text = kernelOfTwo(op, isDouble);
-  if (constant) {
-    size_t at = text.find("      %r = ");
-    text.insert(at, "      %c = arith.constant " + std::to_string(*constant) +
-                        (isDouble ? " : f64\n" : " : f32\n"));
-    text.replace(text.find("%a, %b"), 6, "%a, %c");
-  }
-  auto compiled = Compiled::scheduled(text, {{"N", int64_t(pairs.size())}});
-  std::vector<Array> arrays = compiled->arguments();
-  for (size_t i = 0; i < pairs.size(); ++i)
-    arrays[0].set(i, pairs[i].first), arrays[1].set(i, pairs[i].second);
-  compiled->run(arrays);
+  std::vector<Array> arrays = compute(kernelOfTwo(op, isDouble, constant), pairs);
   for (size_t i = 0; i < pairs.size(); ++i) {
     auto [a, b] = pairs[i];
     double actual = arrays[2].at(i);
