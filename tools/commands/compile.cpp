@@ -50,8 +50,12 @@ static package::Kind kindOf(StringRef emit) {
       .Default(package::Kind::Program);
 }
 
+static bool writesToStandardOutput(const Arguments &arguments) {
+  return arguments.output.empty() || arguments.output == "-";
+}
+
 static int printText(Session &session, const Arguments &arguments, Stage stage) {
-  if (arguments.output.empty() || arguments.output == "-")
+  if (writesToStandardOutput(arguments))
     return session.status(printStage(session.context, arguments.options, stage, llvm::outs()));
   std::string text;
   llvm::raw_string_ostream out(text);
@@ -70,8 +74,7 @@ static llvm::Error checkWritable(StringRef path) {
 }
 
 static int compile(Arguments &arguments) {
-  bool printsToTerminal = arguments.output.empty() || arguments.output == "-";
-  if (!printsToTerminal)
+  if (!writesToStandardOutput(arguments))
     if (int status = report(checkWritable(arguments.output)))
       return status;
   arguments.options.name = modelName(arguments.options);
