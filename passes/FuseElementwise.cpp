@@ -6,7 +6,9 @@
 // one op.
 //
 // Never computes twice what is expensive, and never puts arithmetic into a contraction, whose body
-// must stay a product and a sum; transposes go into its maps.
+// must stay a product and a sum; transposes of what it reads and of its result go into its maps.
+// What follows a contraction is brought into the shape that it computes in, so that both can be one
+// kernel.
 #include "passes/LoopNests.h"
 #include "passes/Passes.h"
 
@@ -15,7 +17,9 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/Transforms/Transforms.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Tensor/Transforms/Transforms.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
@@ -93,6 +97,102 @@ static bool shouldFuse(OpOperand *operand) {
 static LogicalResult fuseProducers(func::FuncOp function) {
   RewritePatternSet patterns(function.getContext());
   linalg::populateElementwiseOpsFusionPatterns(patterns, shouldFuse);
+  return applyPatternsGreedily(function, std::move(patterns));
+}
+
+//===--- shapes and orders of a contraction's result ---------------------------------------------
+
+/// What a contraction starts from, in another order of dimensions: an empty tensor, filled or not.
+static Value turnedInitial(RewriterBase &rewriter, Value initial, ArrayRef<int64_t> permutation) {
+  Operation *op = initial.getDefiningOp();
+  if (auto fill = dyn_cast_if_present<linalg::FillOp>(op)) {
+    Value empty = turnedInitial(rewriter, fill.output(), permutation);
+    return empty ? linalg::FillOp::create(rewriter, fill.getLoc(), fill.value(), empty).getResult(0)
+                 : Value();
+  }
+  auto empty = dyn_cast_if_present<tensor::EmptyOp>(op);
+  if (!empty)
+    return {};
+  SmallVector<OpFoldResult> sizes =
+      applyPermutation(ArrayRef<OpFoldResult>(empty.getMixedSizes()), permutation);
+  return tensor::EmptyOp::create(rewriter, empty.getLoc(), sizes, empty.getType().getElementType());
+}
+
+/// Brings the parallel loops of a contraction into the order of its result's dimensions, so that it
+/// writes them in their order in memory.
+static FailureOr<GenericOp> orderLoops(RewriterBase &rewriter, GenericOp contraction) {
+  SmallVector<unsigned> order;
+  for (AffineExpr index : contraction.getIndexingMapsArray().back().getResults())
+    order.push_back(cast<AffineDimExpr>(index).getPosition());
+  for (unsigned loop = 0; loop < contraction.getNumLoops(); ++loop)
+    if (!llvm::is_contained(order, loop))
+      order.push_back(loop);
+  return linalg::interchangeGenericOp(rewriter, contraction, order);
+}
+
+namespace {
+/// A contraction whose result is only turned writes it turned.
+struct TurnContraction : OpRewritePattern<GenericOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(GenericOp turn, PatternRewriter &rewriter) const override {
+    if (!onlyMoves(turn) || turn.getNumDpsInputs() != 1 || turn.getNumResults() != 1)
+      return failure();
+    OpOperand *input = turn.getDpsInputOperand(0), *output = turn.getDpsInitOperand(0);
+    auto contraction = input->get().getDefiningOp<GenericOp>();
+    AffineMap read = turn.getMatchingIndexingMap(input);
+    if (!contraction || !contracts(contraction) || contraction.getNumResults() != 1 ||
+        isReadElsewhere(input->get(), turn) || contraction->getBlock() != turn->getBlock() ||
+        !read.isPermutation() || !turn.getMatchingIndexingMap(output).isIdentity() ||
+        !contraction.getIndexingMapsArray().back().isProjectedPermutation())
+      return failure();
+    // Dimension i of the turned result is dimension permutation[i] of the contraction's.
+    SmallVector<int64_t> permutation;
+    for (AffineExpr index : inversePermutation(read).getResults())
+      permutation.push_back(cast<AffineDimExpr>(index).getPosition());
+    rewriter.setInsertionPoint(contraction);
+    Value initial = turnedInitial(rewriter, contraction.getDpsInits().front(), permutation);
+    if (!initial)
+      return failure();
+    SmallVector<AffineMap> maps = contraction.getIndexingMapsArray();
+    maps.back() = AffineMap::get(maps.back().getNumDims(), 0,
+                                 applyPermutation(maps.back().getResults(), permutation),
+                                 rewriter.getContext());
+    auto turned = GenericOp::create(rewriter, contraction.getLoc(), initial.getType(),
+                                    contraction.getDpsInputs(), initial, maps,
+                                    contraction.getIteratorTypesArray());
+    rewriter.cloneRegionBefore(contraction.getRegion(), turned.getRegion(),
+                               turned.getRegion().begin());
+    FailureOr<GenericOp> ordered = orderLoops(rewriter, turned);
+    assert(succeeded(ordered) && "a contraction's loops can be in any order");
+    rewriter.replaceOp(turn, *ordered);
+    return success();
+  }
+};
+} // namespace
+
+/// Whether a pointwise op reads a contraction's result through this reshape.
+static bool shouldExpand(OpOperand *operand) {
+  auto reshape = operand->get().getDefiningOp<tensor::CollapseShapeOp>();
+  auto consumer = dyn_cast<linalg::LinalgOp>(operand->getOwner());
+  if (!reshape || !consumer || !isPointwise(consumer))
+    return false;
+  auto producer = reshape.getSrc().getDefiningOp<linalg::LinalgOp>();
+  return producer && contracts(producer) && producer->getBlock() == consumer->getBlock();
+}
+
+static LogicalResult turnContractions(func::FuncOp function) {
+  RewritePatternSet patterns(function.getContext());
+  patterns.add<TurnContraction>(function.getContext());
+  return applyPatternsGreedily(function, std::move(patterns));
+}
+
+static LogicalResult expandConsumers(func::FuncOp function) {
+  RewritePatternSet patterns(function.getContext());
+  linalg::populateFoldReshapeOpsByExpansionPatterns(patterns, shouldExpand);
+  tensor::populateFoldTensorEmptyPatterns(patterns);
+  // New ops take their sizes from tensors, which shall be as few as before.
+  memref::populateResolveRankedShapedTypeResultDimsPatterns(patterns);
   return applyPatternsGreedily(function, std::move(patterns));
 }
 
@@ -259,8 +359,11 @@ static LogicalResult generalize(func::FuncOp function) {
 namespace {
 struct FuseElementwise : impl::FuseElementwiseBase<FuseElementwise> {
   void runOnOperation() override {
-    if (failed(generalize(getOperation())) || failed(fuseProducers(getOperation())) ||
-        failed(fuseSharedProducers(getOperation())))
+    func::FuncOp function = getOperation();
+    // What turns a contraction's result must not become part of another op that reads it.
+    if (failed(generalize(function)) || failed(turnContractions(function)) ||
+        failed(fuseProducers(function)) || failed(expandConsumers(function)) ||
+        failed(fuseSharedProducers(function)))
       return signalPassFailure();
   }
 };
