@@ -92,6 +92,24 @@ static int chooseRowDim(const Kernel &kernel, const Group &group,
   return fallback;
 }
 
+/// The vector dimension, and what else selects vectors that all rows multiply.
+static Dims sharedByRows(const Kernel &kernel, const Group &group,
+                         ArrayRef<linalg::GenericOp> contractions) {
+  Dims dims;
+  for (Dim dim : group.outer) {
+    bool selects = llvm::any_of(contractions, [&](linalg::GenericOp op) {
+      return llvm::any_of(op.getDpsInputOperands(), [&](OpOperand *operand) {
+        AffineMap access = kernel.access(*operand);
+        bool shared = group.rowDim == noDim || !dependsOn(access, group.rowDim);
+        return shared && dependsOn(access, group.vectorDim) && dependsOn(access, dim);
+      });
+    });
+    if (int(dim) == group.vectorDim || selects)
+      dims.push_back(dim);
+  }
+  return dims;
+}
+
 static SmallVector<linalg::GenericOp> contractionsOf(const Pass &pass) {
   SmallVector<linalg::GenericOp> ops;
   for (const ContractionGroup &group : pass.contractions)
@@ -144,6 +162,23 @@ static int64_t vectorBytes(const Kernel &kernel, const Group &group, const Pass 
   return bytes;
 }
 
+/// Whether computing all rows of one panel before the next writes results in another order than
+/// they lie in memory: a dimension that selects panels comes after the rows.
+static bool scattersResults(const Kernel &kernel, const Group &group, const Pass &pass) {
+  auto isWhole = [&](Dim dim) {
+    int64_t tile = int(dim) == group.vectorDim ? group.tileWidth : 1;
+    return kernel.isStatic(dim) && kernel.size(dim) <= tile;
+  };
+  Dims kept = sharedByRows(kernel, group, contractionsOf(pass));
+  for (Dim dim : llvm::reverse(group.outer)) {
+    if (int(dim) == group.rowDim)
+      return false;
+    if (contains(kept, dim) && !isWhole(dim))
+      return true;
+  }
+  return false;
+}
+
 /// Whether results are many and what their vectors read is little: then results are written in
 /// their order in memory, since waiting for that costs more than reading operands anew.
 static bool writesMuch(const Kernel &kernel, const Group &group, const Pass &pass) {
@@ -151,19 +186,28 @@ static bool writesMuch(const Kernel &kernel, const Group &group, const Pass &pas
   int64_t written = 4 * pass.stores.size();
   for (Dim dim : group.outer)
     written *= sizeOr(kernel, dim, 32);
-  return written >= much && vectorBytes(kernel, group, pass) <= cached;
+  return written >= much && vectorBytes(kernel, group, pass) <= cached &&
+         scattersResults(kernel, group, pass);
 }
 
 /// Vectors that are read in turn, but lie far apart: they compete for the same few places of the
 /// first-level cache. A copy pays if enough rows use it.
 static bool isScattered(const Kernel &kernel, const Group &group, const Pass &pass,
-                        AffineMap access, int64_t elementBytes) {
+                        OpOperand &operand) {
   constexpr int64_t farApart = 2048, enoughRows = 96;
-  if (group.vectorDim == noDim || group.rowDim == noDim || access.getNumResults() < 2 ||
-      writesMuch(kernel, group, pass))
+  if (group.vectorDim == noDim || group.rowDim == noDim || writesMuch(kernel, group, pass))
     return false;
-  bool far =
-      kernel.isStatic(group.vectorDim) && kernel.size(group.vectorDim) * elementBytes >= farApart;
+  AffineMap access = kernel.access(operand);
+  auto type = cast<RankedTensorType>(operand.get().getType());
+  bool far = false;
+  int64_t stride = type.getElementTypeBitWidth() / 8;
+  for (auto [index, size] : llvm::reverse(llvm::zip_equal(access.getResults(), type.getShape()))) {
+    bool isWithin = !contains(group.outer, cast<AffineDimExpr>(index).getPosition());
+    far |= isWithin && stride >= farApart;
+    if (ShapedType::isDynamic(size))
+      break;
+    stride *= size;
+  }
   int64_t rows = 1;
   for (Dim dim : group.outer)
     if (!dependsOn(access, dim))
@@ -185,11 +229,8 @@ static void findPacked(const Kernel &kernel, Group &group) {
           continue;
         Step step = stepOf(access, vectorDim);
         auto element = dyn_cast<FloatType>(getElementTypeOrSelf(operand->get().getType()));
-        if (!element)
-          continue;
-        int64_t bytes = element.getWidth() / 8;
-        if (step == Step::None ||
-            (step == Step::Unit && !isScattered(kernel, group, pass, access, bytes)))
+        if (!element || step == Step::None ||
+            (step == Step::Unit && !isScattered(kernel, group, pass, *operand)))
           continue;
         int along = adjacentDim(access);
         bool inner = along == vectorDim || !contains(group.outer, along);
@@ -313,9 +354,10 @@ void chooseBlock(const Kernel &kernel, const CPUTarget &target, Group &group) {
   findPacked(kernel, group);
   chooseStepDim(kernel, group);
   constexpr int64_t firstLevelCache = 32 << 10;
-  group.vectorsInnermost = group.packed.empty() && group.vectorDim != noDim &&
-                           (vectorBytes(kernel, group, *heaviest) <= firstLevelCache ||
-                            writesMuch(kernel, group, *heaviest));
+  bool vectorsInnermost = vectorBytes(kernel, group, *heaviest) <= firstLevelCache ||
+                          writesMuch(kernel, group, *heaviest);
+  if (group.vectorDim != noDim && (!group.packed.empty() || !vectorsInnermost))
+    group.keptDims = sharedByRows(kernel, group, contractionsOf(*heaviest));
 }
 
 } // namespace formwork

@@ -34,8 +34,7 @@ Value Nest::blockCount(Dim dim) {
 Dims Nest::panelDims() const {
   Dims dims;
   for (Dim dim : group.outer)
-    if ((int(dim) == group.vectorDim && !group.vectorsInnermost) ||
-        llvm::any_of(group.packed, [&](const Packed &packed) {
+    if (contains(group.keptDims, dim) || llvm::any_of(group.packed, [&](const Packed &packed) {
           return dependsOn(kernel.access(*packed.operand), dim);
         }))
       dims.push_back(dim);

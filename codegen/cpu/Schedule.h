@@ -53,9 +53,10 @@ struct Group {
   int64_t rows = 1, vectors = 1;
   /// Elements of the vector dimension in a tile, if it is outer.
   int64_t tileWidth = 0;
-  /// Whether tiles along vectors follow one another, so that results are written in their order in
-  /// memory; otherwise all that shares their operands comes first, so that those stay in the cache.
-  bool vectorsInnermost = true;
+  /// Outer dimensions that select what all rows share: of each of their blocks, all others are
+  /// computed before the next, so that it stays in the cache. Empty where tiles along vectors are to
+  /// follow one another instead, so that results are written in their order in memory.
+  Dims keptDims;
   /// A reduced dimension that is looped over outside of all tiles: what one step reads of the
   /// operands stays in the cache for all tiles. Between the steps sums rest in the output, or in
   /// scratch if something is computed from them.

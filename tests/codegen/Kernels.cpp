@@ -74,6 +74,76 @@ func.func private @k(%a: tensor<{M}x{K}xf32>, %b: tensor<{N}x{K}xf32>, %out: ten
 }
 )";
 
+/// x * W + bias of a matrix in panels, and relu.
+static const char *panels = R"(
+func.func private @k(%a: tensor<{M}x{K}xf32>, %b: tensor<{N}x{K}x32xf32>, %bias: tensor<{N}x32xf32>,
+                     %out: tensor<{M}x{N}x32xf32>) -> tensor<{M}x{N}x32xf32> {
+  %zero = arith.constant 0.0 : f32
+  %0 = linalg.fill ins(%zero : f32) outs(%out : tensor<{M}x{N}x32xf32>) -> tensor<{M}x{N}x32xf32>
+  %1 = linalg.generic {indexing_maps = [affine_map<(i, n, j, k) -> (i, k)>,
+                                        affine_map<(i, n, j, k) -> (n, k, j)>,
+                                        affine_map<(i, n, j, k) -> (i, n, j)>],
+                       iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+      ins(%a, %b : tensor<{M}x{K}xf32>, tensor<{N}x{K}x32xf32>) outs(%0 : tensor<{M}x{N}x32xf32>) {
+    ^bb0(%x: f32, %y: f32, %o: f32):
+      %p = arith.mulf %x, %y : f32
+      %s = arith.addf %o, %p : f32
+      linalg.yield %s : f32
+  } -> tensor<{M}x{N}x32xf32>
+  %2 = linalg.generic {indexing_maps = [affine_map<(i, n, j) -> (i, n, j)>,
+                                        affine_map<(i, n, j) -> (n, j)>,
+                                        affine_map<(i, n, j) -> (i, n, j)>],
+                       iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%1, %bias : tensor<{M}x{N}x32xf32>, tensor<{N}x32xf32>) outs(%out : tensor<{M}x{N}x32xf32>) {
+    ^bb0(%x: f32, %c: f32, %o: f32):
+      %s = arith.addf %x, %c : f32
+      %r = arith.maximumf %s, %zero : f32
+      linalg.yield %r : f32
+  } -> tensor<{M}x{N}x32xf32>
+  return %2 : tensor<{M}x{N}x32xf32>
+}
+)";
+
+/// Its gradient with respect to the matrix, in panels too.
+static const char *panelsMatrixGradient = R"(
+func.func private @k(%a: tensor<{K}x{M}xf32>, %b: tensor<{K}x{N}x32xf32>, %out: tensor<{N}x{M}x32xf32>)
+    -> tensor<{N}x{M}x32xf32> {
+  %zero = arith.constant 0.0 : f32
+  %0 = linalg.fill ins(%zero : f32) outs(%out : tensor<{N}x{M}x32xf32>) -> tensor<{N}x{M}x32xf32>
+  %1 = linalg.generic {indexing_maps = [affine_map<(n, i, j, k) -> (k, i)>,
+                                        affine_map<(n, i, j, k) -> (k, n, j)>,
+                                        affine_map<(n, i, j, k) -> (n, i, j)>],
+                       iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+      ins(%a, %b : tensor<{K}x{M}xf32>, tensor<{K}x{N}x32xf32>) outs(%0 : tensor<{N}x{M}x32xf32>) {
+    ^bb0(%x: f32, %y: f32, %o: f32):
+      %p = arith.mulf %x, %y : f32
+      %s = arith.addf %o, %p : f32
+      linalg.yield %s : f32
+  } -> tensor<{N}x{M}x32xf32>
+  return %1 : tensor<{N}x{M}x32xf32>
+}
+)";
+
+/// Its gradient with respect to x: all columns of all panels are summed.
+static const char *panelsInputGradient = R"(
+func.func private @k(%a: tensor<{M}x{N}x32xf32>, %b: tensor<{N}x{K}x32xf32>, %out: tensor<{M}x{K}xf32>)
+    -> tensor<{M}x{K}xf32> {
+  %zero = arith.constant 0.0 : f32
+  %0 = linalg.fill ins(%zero : f32) outs(%out : tensor<{M}x{K}xf32>) -> tensor<{M}x{K}xf32>
+  %1 = linalg.generic {indexing_maps = [affine_map<(i, k, n, j) -> (i, n, j)>,
+                                        affine_map<(i, k, n, j) -> (n, k, j)>,
+                                        affine_map<(i, k, n, j) -> (i, k)>],
+                       iterator_types = ["parallel", "parallel", "reduction", "reduction"]}
+      ins(%a, %b : tensor<{M}x{N}x32xf32>, tensor<{N}x{K}x32xf32>) outs(%0 : tensor<{M}x{K}xf32>) {
+    ^bb0(%x: f32, %y: f32, %o: f32):
+      %p = arith.mulf %x, %y : f32
+      %s = arith.addf %o, %p : f32
+      linalg.yield %s : f32
+  } -> tensor<{M}x{K}xf32>
+  return %1 : tensor<{M}x{K}xf32>
+}
+)";
+
 static const char *pointwise = R"(
 func.func private @k(%x: tensor<{M}x{N}xf32>, %y: tensor<{N}xf32>, %z: tensor<{M}x1xf32>,
                      %out: tensor<{M}x{N}xf32>, %mask: tensor<{M}x{N}xi1>)
@@ -621,6 +691,12 @@ const std::vector<KernelRow> &kernelRows() {
         {"matmul_bias_relu", matmulBiasRelu, products},
         {"matmul_transposed_a", matmulTransposedA, products},
         {"matmul_transposed_b", matmulTransposedB, products},
+        {"panels", panels, matrices({{1, 5, 7}, {9, 3, 20}, {33, 20, 130}, {0, 2, 3}})},
+        // The last has rows that lie far apart, and many that use them.
+        {"panels_matrix_gradient", panelsMatrixGradient,
+         matrices({{1, 2, 3}, {7, 3, 20}, {1100, 17, 30}})},
+        {"panels_input_gradient", panelsInputGradient,
+         matrices({{1, 2, 3}, {9, 5, 20}, {33, 3, 37}})},
         {"pointwise", pointwise, areas},
         {"softmax", softmax, areas},
         {"row_sum", rowSum, areas},
@@ -643,7 +719,8 @@ const std::vector<KernelRow> &kernelRows() {
         // Small, and large enough for steps.
         {"sum_and_step", sumAndStep, matrices({{5, 7, 3}, {19, 40, 450}, {7, 33, 500}})},
         {"product_of_turned", productOfTurned, matrices({{1, 2, 3}, {1, 17, 5}, {5, 20, 7}})},
-        {"centred_both_ways", centredBothWays, planes({{33, 37}, {5, 7}, {16, 16}, {3, 1}, {4, 0}})},
+        {"centred_both_ways", centredBothWays,
+         planes({{33, 37}, {5, 7}, {16, 16}, {3, 1}, {4, 0}})},
         {"copied_both_ways", copiedBothWays, areas},
         // Many results, a small right operand whose rows are far apart.
         {"matmul_much_written", matmul, matrices({{1100, 528, 5}})},
