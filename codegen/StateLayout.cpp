@@ -27,6 +27,7 @@ StateLayout::StateLayout(ModuleOp module) : mutableState(updatesVariables(module
     StateVariable variable;
     variable.name = op.getSymName().str();
     variable.type = cast<RankedTensorType>(op.getType());
+    variable.panel = op.getPanel().value_or(0);
     variable.role = stringAttribute(op, "role");
     variable.path = stringAttribute(op, "path");
     variable.slotOf = op.getSlotOf().value_or("").str();

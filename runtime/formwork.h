@@ -6,7 +6,7 @@
  * or writes, and calls on distinct state and arena may run at the same time.
  */
 #ifndef FORMWORK_ABI
-#define FORMWORK_ABI 1
+#define FORMWORK_ABI 2
 
 #include <stdint.h>
 
@@ -107,8 +107,11 @@ typedef struct formwork_entry {
   const formwork_concrete *concretes; /* the first whose dims match is the one to run */
 } formwork_entry;
 
-/* A variable: in `state` if the model trains, else in `constants`. Its bytes are its elements in
- * row-major order. */
+/* A variable: in `state` if the model trains, else in `constants`. Its bytes are its elements: in
+ * row-major order if `panel` is 0. Else it is a matrix whose columns lie in panels of that many,
+ * one panel after the other, each in row-major order; formwork_place says where an element lies.
+ * All of a model's functions use the same order; another compilation of the model may use another.
+ */
 typedef struct formwork_variable {
   const char *name; /* unique: "dense/kernel", "adam/dense/kernel/momentum" */
   const char *path; /* in a Keras .weights.h5: "layers/dense/vars/0"; NULL if it has no place */
@@ -118,8 +121,22 @@ typedef struct formwork_variable {
   int32_t trainable; /* 1 if train_step moves it along its gradient */
   const int64_t *shape;
   int64_t offset;      /* bytes from the start of state or constants, a multiple of 64 */
+  int64_t panel;       /* columns of a panel, which divide the matrix's; 0: row-major */
   const char *slot_of; /* the variable whose slot this is; NULL for others */
 } formwork_variable;
+
+/* Where an element lies, in elements from the variable's offset, given its number in row-major
+ * order. */
+static inline int64_t formwork_place(const formwork_variable *variable, int64_t element) {
+  int64_t columns, row, column;
+  if (variable->panel == 0)
+    return element;
+  columns = variable->shape[1];
+  row = element / columns;
+  column = element % columns;
+  return (column / variable->panel * variable->shape[0] + row) * variable->panel +
+         column % variable->panel;
+}
 
 typedef struct formwork_model {
   uint32_t abi;  /* FORMWORK_ABI */

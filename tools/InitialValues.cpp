@@ -2,8 +2,9 @@
 // it.
 #include "tools/InitialValues.h"
 
+#include "codegen/package/Describe.h"
 #include "passes/Passes.h"
-#include "runtime/formwork.h"
+#include "runtime/Layout.h"
 #include "tools/InProcess.h"
 
 #include <memory>
@@ -101,6 +102,19 @@ static FailureOr<Values> freshValues(ModuleOp module, const CompileOptions &opti
 
 //===--- laying values out -----------------------------------------------------------------------
 
+/// A variable as the runtime knows it, as far as its place in memory goes.
+static formwork_variable placeOf(const StateVariable &variable) {
+  formwork_variable place = {};
+  place.dtype = package::dtypeOf(variable.type.getElementType());
+  place.rank = variable.type.getRank();
+  place.shape = variable.type.getShape().data();
+  place.offset = variable.offset;
+  place.panel = variable.panel;
+  return place;
+}
+
+static std::byte *asBytes(char *bytes) { return reinterpret_cast<std::byte *>(bytes); }
+
 /// The file's value of a variable; optimizer state goes by its path. Null if it has none.
 static const Weight *findWeight(const ImportedModel &model, const StateVariable &variable) {
   for (const Weight &weight : model.weights)
@@ -128,13 +142,15 @@ FailureOr<std::vector<char>> initialValues(OwningOpRef<ModuleOp> imported,
     if (failed(fresh))
       return failure();
     for (const StateVariable &variable : layout.variables())
-      if (const StateVariable *made = fresh->layout.find(variable.name))
-        std::copy_n(fresh->bytes.get() + made->offset, bytesOf(variable.type),
-                    bytes.begin() + variable.offset);
+      if (const StateVariable *made = fresh->layout.find(variable.name)) {
+        std::vector<char> elements(bytesOf(made->type));
+        runtime::readElements(placeOf(*made), asBytes(fresh->bytes.get()), elements.data());
+        runtime::writeElements(placeOf(variable), asBytes(bytes.data()), elements.data());
+      }
   }
   for (const StateVariable &variable : layout.variables())
     if (const Weight *weight = findWeight(model, variable))
-      std::copy(weight->data.begin(), weight->data.end(), bytes.begin() + variable.offset);
+      runtime::writeElements(placeOf(variable), asBytes(bytes.data()), weight->data.data());
   return bytes;
 }
 

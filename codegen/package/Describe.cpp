@@ -25,7 +25,7 @@ static formwork_role roleOf(StringRef role) {
       .Case("metric_state", FORMWORK_METRIC_STATE);
 }
 
-static formwork_dtype dtypeOf(Type type) {
+formwork_dtype dtypeOf(Type type) {
   if (type.isF32())
     return FORMWORK_F32;
   if (type.isF64())
@@ -99,6 +99,7 @@ static Variable variableOf(const StateVariable &declared) {
   variable.trainable = declared.trainable;
   variable.shape = vectorOf(declared.type.getShape());
   variable.offset = declared.offset;
+  variable.panel = declared.panel;
   variable.slotOf = declared.slotOf;
   return variable;
 }

@@ -11,4 +11,7 @@ namespace formwork::package {
 /// identifier.
 Description describe(const Artifact &artifact, const StateLayout &layout, llvm::StringRef name);
 
+/// An element type as the interface names it.
+formwork_dtype dtypeOf(mlir::Type element);
+
 } // namespace formwork::package

@@ -47,6 +47,7 @@ struct Variable {
   bool trainable = false;
   std::vector<int64_t> shape;
   int64_t offset = 0; ///< Bytes from the start of state or constants.
+  int64_t panel = 0;  ///< As in formwork_variable.
   std::string slotOf; ///< Empty if this is not a slot.
 };
 

@@ -149,7 +149,8 @@ Constant *Writer::entry(const Entry &entry) {
 Constant *Writer::variable(const Variable &variable) {
   return row({string(variable.name), stringOrNull(variable.path), i32(variable.role),
               i32(variable.dtype), i32(variable.shape.size()), i32(variable.trainable),
-              sizes(variable.shape), i64(variable.offset), stringOrNull(variable.slotOf)});
+              sizes(variable.shape), i64(variable.offset), i64(variable.panel),
+              stringOrNull(variable.slotOf)});
 }
 
 Constant *Writer::model() {

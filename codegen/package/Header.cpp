@@ -175,10 +175,14 @@ void Printer::printVariables() {
     return;
   os << " *\n * Variables, at these bytes of "
      << (description.trains() ? "`state`" : description.name + "_constants") << ":\n";
-  for (const Variable &variable : description.variables)
-    os << formatv(" *   {0,10}  {1} {2} {3}{4}\n", variable.offset, commentText(variable.name),
+  for (const Variable &variable : description.variables) {
+    os << formatv(" *   {0,10}  {1} {2} {3}{4}", variable.offset, commentText(variable.name),
                   spelling(variable.dtype), shape(variable.shape, {}),
                   variable.trainable ? ", trainable" : "");
+    if (variable.panel)
+      os << ", in panels of " << variable.panel << " columns (formwork_place)";
+    os << "\n";
+  }
 }
 
 void Printer::printSymbols() {

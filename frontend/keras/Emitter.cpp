@@ -274,8 +274,7 @@ static void limitIndices(func::FuncOp function) {
 
 static VariableOp declare(OpBuilder &builder, Location location, StringRef symbol,
                           RankedTensorType type, StringRef role, StringRef path) {
-  auto variable = VariableOp::create(builder, location, symbol, type, /*trainable=*/false,
-                                     /*slot_of=*/FlatSymbolRefAttr());
+  auto variable = VariableOp::create(builder, location, symbol, type);
   variable->setAttr("role", builder.getStringAttr(role));
   variable->setAttr("path", builder.getStringAttr(path));
   return variable;

@@ -16,8 +16,7 @@ public:
   }
 
   VariableOp declare(const Twine &name, RankedTensorType type, StringRef role, double value) {
-    auto variable = VariableOp::create(builder, name.str(), type,
-                                       /*trainable=*/false, /*slot_of=*/FlatSymbolRefAttr());
+    auto variable = VariableOp::create(builder, name.str(), type);
     variable->setAttr("role", builder.getStringAttr(role));
     variable->setAttr("initializer", constantInitializer(value));
     return variable;

@@ -2,19 +2,33 @@
 #include "runtime/io/State.h"
 
 #include "runtime/Error.h"
+#include "runtime/Layout.h"
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
 
 namespace formwork::runtime {
 
-static Array view(const std::byte *base, const formwork_variable &variable) {
+/// The variable as an array, without elements.
+static Array describeArray(const formwork_variable &variable) {
   Array array;
   array.name = variable.name;
   array.type = elementType(formwork_dtype(variable.dtype));
   array.shape.assign(variable.shape, variable.shape + variable.rank);
-  array.data = base + variable.offset;
+  return array;
+}
+
+/// The variable's elements: where they are, or a copy if they lie in another order.
+static Array arrayOf(const formwork_variable &variable, const std::byte *variables) {
+  Array array = describeArray(variable);
+  if (isRowMajor(variable)) {
+    array.data = variables + variable.offset;
+    return array;
+  }
+  auto elements = std::make_shared<std::vector<std::byte>>(array.bytes());
+  readElements(variable, variables, elements->data());
+  array.data = elements->data();
+  array.owner = elements;
   return array;
 }
 
@@ -27,7 +41,7 @@ Safetensors packState(const formwork_model &model, const std::byte *bytes, const
                       {"seed", std::to_string(position.seed)}};
   for (const formwork_variable &variable : variables(model))
     if (wanted(variable))
-      content.arrays.push_back(view(bytes, variable));
+      content.arrays.push_back(arrayOf(variable, bytes));
   return content;
 }
 
@@ -54,12 +68,12 @@ Position unpackState(const Safetensors &content, const std::string &file,
       continue;
     const Array *array = content.find(variable.name);
     position.complete &= array != nullptr;
-    check(array, view(bytes, variable), variable, file, model.name, mistakes);
+    check(array, describeArray(variable), variable, file, model.name, mistakes);
   }
   mistakes.raise();
   for (const formwork_variable &variable : variables(model))
     if (const Array *array = content.find(variable.name); wanted(variable) && array)
-      memcpy(bytes + variable.offset, array->data, array->bytes());
+      writeElements(variable, bytes, array->data);
   position.known = !content.note("epoch").empty();
   position.epoch = std::max(0ll, atoll(content.note("epoch").c_str()));
   position.seed = atoll(content.note("seed").c_str());

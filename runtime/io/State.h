@@ -19,7 +19,7 @@ struct Position {
 
 using VariableFilter = bool(const formwork_variable &);
 
-/// The variables' elements where they are, and the position.
+/// The variables' elements, where they are if they are in row-major order, and the position.
 Safetensors packState(const formwork_model &, const std::byte *variables, const Position &,
                       VariableFilter *wanted);
 

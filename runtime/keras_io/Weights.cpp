@@ -2,9 +2,9 @@
 #include "runtime/keras_io/Weights.h"
 
 #include "runtime/Error.h"
+#include "runtime/Layout.h"
 
 #include <algorithm>
-#include <cstring>
 #include <hdf5.h>
 #include <new>
 #include <string_view>
@@ -66,7 +66,10 @@ static Handle memoryAccess() {
 
 //===--- writing ----------------------------------------------------------------------------------
 
-static bool writeVariable(hid_t file, const formwork_variable &variable, const std::byte *data) {
+static bool writeVariable(hid_t file, const formwork_variable &variable,
+                          const std::byte *variables) {
+  std::vector<std::byte> elements(byteSize(variable));
+  readElements(variable, variables, elements.data());
   Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
   H5Pset_create_intermediate_group(links, 1);
   Handle creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
@@ -78,7 +81,8 @@ static bool writeVariable(hid_t file, const formwork_variable &variable, const s
   hid_t type = nativeType(variable.dtype);
   Handle dataset(H5Dcreate2(file, variable.path, type, space, links, creation, H5P_DEFAULT),
                  H5Dclose);
-  return dataset.valid() && H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) >= 0;
+  return dataset.valid() &&
+         H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, elements.data()) >= 0;
 }
 
 std::vector<std::byte> makeWeights(const formwork_model &model, const std::byte *bytes) {
@@ -86,7 +90,7 @@ std::vector<std::byte> makeWeights(const formwork_model &model, const std::byte 
   Handle access = memoryAccess();
   Handle file(H5Fcreate("weights", H5F_ACC_TRUNC, H5P_DEFAULT, access), H5Fclose);
   for (const formwork_variable &variable : variables(model))
-    if (hasPath(variable) && !writeVariable(file, variable, bytes + variable.offset))
+    if (hasPath(variable) && !writeVariable(file, variable, bytes))
       throw Error(text("variable '%s' cannot be put at '%s' of a Keras weights file", variable.name,
                        variable.path));
   H5Fflush(file, H5F_SCOPE_GLOBAL);
@@ -189,7 +193,7 @@ bool readWeights(std::span<const std::byte> image, const std::string &path,
   complete &= optimizerVariables == countOptimizerVariables(file);
   for (auto &[variable, value] : values)
     if (complete || !belongsToOptimizer(*variable))
-      memcpy(bytes + variable->offset, value.data(), value.size());
+      writeElements(*variable, bytes, value.data());
   return complete;
 }
 

@@ -20,7 +20,7 @@ inline Description scaleModel(bool trains, float factor = 3) {
   model.target = "x86_64-linux-gnu generic";
   model.config = R"({"class_name": "Functional"})";
   model.variables = {
-      {"scale/factor", "layers/scale/vars/0", FORMWORK_WEIGHT, FORMWORK_F32, trains, {}, 0, ""}};
+      {"scale/factor", "layers/scale/vars/0", FORMWORK_WEIGHT, FORMWORK_F32, trains, {}, 0, 0, ""}};
   model.entries = {{"predict",
                     {"batch"},
                     {x, y},

@@ -75,6 +75,7 @@ class VariableInfo(ctypes.Structure):
         ("trainable", ctypes.c_int32),
         ("shape", c_int64_p),
         ("offset", ctypes.c_int64),
+        ("panel", ctypes.c_int64),
         ("slot_of", ctypes.c_char_p),
     ]
 
@@ -196,7 +197,7 @@ class Model:
         descriptor = getattr(self.library, f"{name}_model")
         descriptor.restype = ctypes.POINTER(ModelInfo)
         self.info = descriptor().contents
-        assert self.info.abi == 1 and self.info.size >= ctypes.sizeof(ModelInfo)
+        assert self.info.abi == 2 and self.info.size >= ctypes.sizeof(ModelInfo)
         self.entries = {
             e.name.decode(): Entry(self, e)
             for e in (self.info.entries[i] for i in range(self.info.entry_count))
@@ -221,12 +222,15 @@ class Model:
             raise AttributeError(name) from None
 
     def variable(self, name):
-        """A view of the variable in the state."""
+        """A view of the variable in the state; a copy if it lies in panels."""
         info = self.variables[name]
         shape = [info.shape[i] for i in range(info.rank)]
         dtype = np.dtype(DTYPES[info.dtype])
         size = math.prod(shape) * dtype.itemsize
-        return self.state[info.offset : info.offset + size].view(dtype).reshape(shape)
+        stored = self.state[info.offset : info.offset + size].view(dtype)
+        if not info.panel:
+            return stored.reshape(shape)
+        return stored.reshape(-1, shape[0], info.panel).swapaxes(0, 1).reshape(shape)
 
     def metric_values(self):
         return {name: float(value) for name, value in self.metrics().items()}

@@ -63,6 +63,16 @@ def two_outputs(rng, count):
     return keras.Model(inputs, [size, kind], name="two_outputs"), losses, data
 
 
+def wide(rng, count):
+    """Matrices so large that they lie in panels, read by examples and by sequences."""
+    inputs = keras.Input((2, 256), name="pair")
+    hidden = layers.Dense(512, "relu")(inputs)
+    hidden = layers.Dense(512, "tanh")(layers.Flatten()(hidden))
+    outputs = layers.Dense(3, name="out")(layers.Add()([hidden, layers.Dense(512)(hidden)]))
+    data = {"pair": rng.normal(size=(count, 2, 256)), "out": rng.normal(size=(count, 3))}
+    return keras.Model(inputs, outputs, name="wide"), "mse", data
+
+
 def dropped(rng, count):
     """As digits, but random: for what must be the same bits, not for comparing with Keras."""
     inputs = keras.Input((64,), name="image")
@@ -72,7 +82,7 @@ def dropped(rng, count):
     return keras.Model(inputs, outputs, name="dropped"), "sparse_categorical_crossentropy", data
 
 
-MODELS = {f.__name__: f for f in (digits, two_inputs, text, images, two_outputs, dropped)}
+MODELS = {f.__name__: f for f in (digits, two_inputs, text, images, two_outputs, wide, dropped)}
 
 
 def build(name, count, floatx="float64"):

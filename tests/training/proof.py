@@ -112,21 +112,21 @@ def same_bits_with_threads(folder, name):
         check_same_bits(other, archives[0])
 
 
-def resumes_to_the_bit(folder):
-    case = Case(folder, "dropped", "float32")
+def resumes_to_the_bit(folder, name):
+    case = Case(folder, name, "float32")
     whole = case.train("whole.keras", 4)
     half = case.train("half.keras", 2)
     check_same_bits(case.train("rest.keras", 4, "--initial-epoch", 2, weights=half), whole)
 
 
-def keras_continues(folder):
-    case = Case(folder, "text")
+def keras_continues(folder, name):
+    case = Case(folder, name)
     half = case.train("half.keras", 2, "--no-shuffle")
     check_close(case.fit_keras(half, 2), case.fit_keras(case.archive, 4))
 
 
-def formwork_continues(folder):
-    case = Case(folder, "text")
+def formwork_continues(folder, name):
+    case = Case(folder, name)
     half = case.fit_keras(case.archive, 2)
     ours = case.train("ours.keras", 2, "--no-shuffle", weights=half)
     check_close(ours, case.fit_keras(case.archive, 4))
@@ -159,15 +159,17 @@ def predicts_and_evaluates_like_keras(folder):
 TESTS = {
     **{
         f"{name} trains like Keras": (trains_like_keras, name)
-        for name in ("digits", "two_inputs", "two_outputs", "images", "text")
+        for name in ("digits", "two_inputs", "two_outputs", "images", "text", "wide")
     },
     **{f"batches of {batch} match Keras": (trains_with_any_batch_size, batch) for batch in (1, 7, 31, 257)},
     "the same bits with 1, 2 and 3 threads": (same_bits_with_threads, "dropped"),
     "the same bits with 1, 2 and 3 threads, recurrent": (same_bits_with_threads, "text"),
     "the same bits with 1, 2 and 3 threads, convolutional": (same_bits_with_threads, "images"),
-    "a run cut in two ends in the same bits": (resumes_to_the_bit,),
-    "Keras continues what Formwork began": (keras_continues,),
-    "Formwork continues what Keras began": (formwork_continues,),
+    "the same bits with 1, 2 and 3 threads, large matrices": (same_bits_with_threads, "wide"),
+    "a run cut in two ends in the same bits": (resumes_to_the_bit, "dropped"),
+    "a run cut in two ends in the same bits, large matrices": (resumes_to_the_bit, "wide"),
+    **{f"Keras continues what Formwork began, {name}": (keras_continues, name) for name in ("text", "wide")},
+    **{f"Formwork continues what Keras began, {name}": (formwork_continues, name) for name in ("text", "wide")},
     "formwork train trains": (trains_from_the_command_line,),
     "formwork predict and evaluate agree with Keras": (predicts_and_evaluates_like_keras,),
 }

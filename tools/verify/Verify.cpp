@@ -5,6 +5,7 @@
 #include "tools/verify/Loaded.h"
 #include "tools/verify/Variants.h"
 
+#include "runtime/Layout.h"
 #include "runtime/train/Shuffle.h"
 
 #include <cmath>
@@ -71,21 +72,26 @@ private:
 };
 } // namespace
 
-/// Gives `to` the variables of `from`, whatever their precision.
+/// float32 as float64.
+static std::vector<std::byte> widened(ArrayRef<std::byte> floats) {
+  std::vector<std::byte> doubles(2 * floats.size());
+  for (size_t i = 0; i < floats.size() / sizeof(float); ++i)
+    reinterpret_cast<double *>(doubles.data())[i] =
+        reinterpret_cast<const float *>(floats.data())[i];
+  return doubles;
+}
+
+/// Gives `to` the variables of `from`, whatever their precision and layout.
 static void copyVariables(LoadedModel &from, LoadedModel &to) {
   for (const formwork_variable &target : runtime::variables(to.model()))
     for (const formwork_variable &source : runtime::variables(from.model())) {
       if (llvm::StringRef(source.name) != target.name)
         continue;
-      const std::byte *read = from.instance().variableBytes() + source.offset;
-      std::byte *write = to.instance().writableVariables() + target.offset;
-      if (source.dtype == target.dtype) {
-        std::copy_n(read, runtime::byteSize(source), write);
-        continue;
-      }
-      int64_t count = runtime::byteSize(source) / runtime::elementSize(source.dtype);
-      for (int64_t i = 0; i < count; ++i)
-        reinterpret_cast<double *>(write)[i] = reinterpret_cast<const float *>(read)[i];
+      std::vector<std::byte> elements(runtime::byteSize(source));
+      runtime::readElements(source, from.instance().variableBytes(), elements.data());
+      if (source.dtype != target.dtype)
+        elements = widened(elements);
+      runtime::writeElements(target, to.instance().writableVariables(), elements.data());
     }
 }
 
@@ -183,16 +189,15 @@ namespace {
 class LossOf {
 public:
   LossOf(LoadedModel &loaded, Call &call, const formwork_variable &variable)
-      : instance(loaded.instance()), call(call), offset(variable.offset),
-        count(runtime::byteSize(variable) / int64_t(sizeof(double))),
+      : instance(loaded.instance()), call(call), variable(variable),
         before(instance.variableBytes(), instance.variableBytes() + loaded.model().state_size) {}
 
   /// At the variable plus step * direction.
   double operator()(ArrayRef<double> direction, double step) {
     std::byte *state = instance.writableVariables();
-    auto *values = reinterpret_cast<double *>(state + offset);
-    for (int64_t i = 0; i < count; ++i)
-      values[i] += step * direction[i];
+    auto *values = reinterpret_cast<double *>(state + variable.offset);
+    for (auto [i, slope] : llvm::enumerate(direction))
+      values[formwork_place(&variable, i)] += step * slope;
     call.run();
     std::copy(before.begin(), before.end(), state);
     return call.loss();
@@ -201,7 +206,7 @@ public:
 private:
   runtime::Instance &instance;
   Call &call;
-  int64_t offset, count;
+  const formwork_variable &variable;
   std::vector<std::byte> before;
 };
 } // namespace
