@@ -54,8 +54,8 @@ struct Group {
   /// Elements of the vector dimension in a tile, if it is outer.
   int64_t tileWidth = 0;
   /// Outer dimensions that select what all rows share: of each of their blocks, all others are
-  /// computed before the next, so that it stays in the cache. Empty where tiles along vectors are to
-  /// follow one another instead, so that results are written in their order in memory.
+  /// computed before the next, so that it stays in the cache. Empty where tiles along vectors are
+  /// to follow one another instead, so that results are written in their order in memory.
   Dims keptDims;
   /// A reduced dimension that is looped over outside of all tiles: what one step reads of the
   /// operands stays in the cache for all tiles. Between the steps sums rest in the output, or in

@@ -1,7 +1,7 @@
 // fw-cpu-tile: kernels on tensors to loops over chunks, tiles and vectors.
 //
 // Takes `func.func private @k(ins..., outs...) -> (values of outs)` in `module @kernels`. Gives
-// `@k` over a range of chunks of its buffers, and `@k_chunks`, which says how many there are. What
+// `@k` over a range of chunks of its buffers, and `@k.chunks`, which says how many there are. What
 // is in a chunk depends on shapes alone, and no chunk reads what another writes.
 //
 // Refuses, naming the kernel and the op's place in the model, what no rule schedules.
@@ -165,7 +165,7 @@ KernelWriter::Buffers KernelWriter::outputBuffers(Evaluator &evaluator, Writer &
 
 LogicalResult KernelWriter::writeChunkCount(const Schedule &schedule) {
   Type index = IndexType::get(source.getContext());
-  func::FuncOp function = declare((source.getName() + "_chunks").str(), {}, index);
+  func::FuncOp function = declare((source.getName() + ".chunks").str(), {}, index);
   ImplicitLocOpBuilder builder(source.getLoc(), OpBuilder::atBlockBegin(&function.front()));
   Writer writer(builder);
   Evaluator evaluator(kernel, writer, target);
@@ -182,7 +182,7 @@ LogicalResult KernelWriter::writeChunkCount(const Schedule &schedule) {
 LogicalResult KernelWriter::writeBody(const Schedule &schedule) {
   Type index = IndexType::get(source.getContext());
   std::string name = source.getName().str();
-  source.setName(name + "_tensors");
+  source.setName(name + ".tensors");
   func::FuncOp function = declare(name, {index, index}, {});
   function->setDiscardableAttr("fw.chunk_work",
                                OpBuilder(source).getI64IntegerAttr(workPerChunk(schedule)));

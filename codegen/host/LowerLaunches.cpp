@@ -1,4 +1,4 @@
-// fw.launch to calls. Each kernel gets one launcher, which decides whether to split its chunks:
+// fw.launch to calls. Each launch gets a launcher, which decides whether to split its chunks:
 //
 //   launch(parallel_for, pool, buffers...):
 //     if parallel_for and chunks > 1 and there is enough work:
@@ -6,7 +6,11 @@
 //     else
 //       kernel(0, chunks, buffers...)
 //
-// What is computed in a chunk depends on shapes alone, so both ways give the same bits.
+// Launches in a row that each update variables, and nothing that another touches, have one
+// launcher: their chunks follow one another in one parallel loop. So an optimizer passes over all
+// variables at once, and threads meet there once.
+//
+// What is computed in a chunk depends on shapes alone, so all ways give the same bits.
 #include "codegen/host/Buffers.h"
 #include "codegen/host/FloatingPointMode.h"
 #include "codegen/host/LowerCopies.h"
@@ -18,6 +22,7 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
 
 using namespace mlir;
 
@@ -26,32 +31,60 @@ namespace formwork {
 #define GEN_PASS_DEF_LOWERLAUNCHES
 #include "codegen/host/Passes.h.inc"
 
+/// Of the function that says how many chunks a kernel has. No kernel's name has a dot.
+static constexpr StringRef chunksSuffix = ".chunks";
+
 namespace {
-/// Writes the launcher of one kernel, and its task if it may be split.
+struct Kernel {
+  func::FuncOp run;
+  func::FuncOp chunks; // null: a single chunk that is not worth a thread
+  TypeRange bufferTypes() { return TypeRange(run.getArgumentTypes()).drop_front(2); }
+  int64_t workPerChunk() {
+    auto work = run->getAttrOfType<IntegerAttr>("fw.chunk_work");
+    return work ? std::max<int64_t>(work.getInt(), 1) : 1;
+  }
+};
+
+/// Writes the launcher of kernels that run together, and its task if they may be split.
 class LauncherWriter {
 public:
-  LauncherWriter(func::FuncOp kernel, func::FuncOp chunks, const llvm::Triple &target,
-                 int64_t threshold)
-      : kernel(kernel), chunks(chunks), target(target), threshold(threshold),
-        types(kernel.getContext()), pointer(LLVM::LLVMPointerType::get(kernel.getContext())) {}
+  LauncherWriter(StringRef name, SmallVector<Kernel> together, const llvm::Triple &target,
+                 int64_t threshold);
 
   func::FuncOp run();
 
 private:
   func::FuncOp declare(StringRef suffix, TypeRange arguments);
   func::FuncOp writeTask();
-  void callKernel(OpBuilder &builder, Value begin, Value end, ValueRange buffers);
+  SmallVector<Value> countChunks(OpBuilder &builder, ValueRange buffers);
+  Value isWorthSplitting(OpBuilder &builder, ValueRange counts);
+  void callKernels(OpBuilder &builder, ValueRange counts, ValueRange buffers);
+  void callKernelsWithin(OpBuilder &builder, Value begin, Value end, ValueRange buffers);
   void callParallelFor(OpBuilder &builder, func::FuncOp task, Value count, ValueRange arguments);
-  TypeRange bufferTypes() { return TypeRange(kernel.getArgumentTypes()).drop_front(2); }
+  void forEachKernel(ValueRange buffers,
+                     llvm::function_ref<void(size_t, Kernel &, ValueRange)> body);
   LLVM::LLVMStructType closureType();
 
-  func::FuncOp kernel, chunks;
+  std::string name;
+  SmallVector<Kernel> kernels;
   const llvm::Triple &target;
   int64_t threshold;
+  MLIRContext *context;
+  Location location;
   LLVMTypeConverter types;
   Type pointer;
+  SmallVector<Type> bufferTypes;
 };
 } // namespace
+
+LauncherWriter::LauncherWriter(StringRef name, SmallVector<Kernel> together,
+                               const llvm::Triple &target, int64_t threshold)
+    : name(name), kernels(std::move(together)), target(target), threshold(threshold),
+      context(kernels.front().run.getContext()), location(kernels.front().run.getLoc()),
+      types(context), pointer(LLVM::LLVMPointerType::get(context)) {
+  for (Kernel &kernel : kernels)
+    llvm::append_range(bufferTypes, kernel.bufferTypes());
+}
 
 static void makeInternal(func::FuncOp function) {
   function.setPrivate();
@@ -60,44 +93,90 @@ static void makeInternal(func::FuncOp function) {
 }
 
 func::FuncOp LauncherWriter::declare(StringRef suffix, TypeRange arguments) {
-  OpBuilder builder(kernel);
-  auto function = func::FuncOp::create(builder, kernel.getLoc(), (kernel.getName() + suffix).str(),
+  OpBuilder builder(kernels.front().run);
+  auto function = func::FuncOp::create(builder, location, name + suffix.str(),
                                        builder.getFunctionType(arguments, {}));
   makeInternal(function);
   function.addEntryBlock();
   return function;
 }
 
-void LauncherWriter::callKernel(OpBuilder &builder, Value begin, Value end, ValueRange buffers) {
+/// Gives each kernel its part of the buffers of all.
+void LauncherWriter::forEachKernel(ValueRange buffers,
+                                   llvm::function_ref<void(size_t, Kernel &, ValueRange)> body) {
+  for (auto [i, kernel] : llvm::enumerate(kernels)) {
+    size_t count = kernel.bufferTypes().size();
+    body(i, kernel, buffers.take_front(count));
+    buffers = buffers.drop_front(count);
+  }
+}
+
+static void callKernel(OpBuilder &builder, Location location, Kernel &kernel, Value begin,
+                       Value end, ValueRange buffers) {
   SmallVector<Value> arguments = {begin, end};
   llvm::append_range(arguments, buffers);
-  func::CallOp::create(builder, kernel.getLoc(), kernel, arguments);
+  func::CallOp::create(builder, location, kernel.run, arguments);
+}
+
+SmallVector<Value> LauncherWriter::countChunks(OpBuilder &builder, ValueRange buffers) {
+  SmallVector<Value> counts;
+  forEachKernel(buffers, [&](size_t, Kernel &kernel, ValueRange own) {
+    counts.push_back(kernel.chunks
+                         ? func::CallOp::create(builder, location, kernel.chunks, own).getResult(0)
+                         : arith::ConstantIndexOp::create(builder, location, 1).getResult());
+  });
+  return counts;
+}
+
+/// All chunks of all kernels.
+void LauncherWriter::callKernels(OpBuilder &builder, ValueRange counts, ValueRange buffers) {
+  Value zero = arith::ConstantIndexOp::create(builder, location, 0);
+  forEachKernel(buffers, [&](size_t i, Kernel &kernel, ValueRange own) {
+    callKernel(builder, location, kernel, zero, counts[i], own);
+  });
+}
+
+/// Chunks [begin, end) where those of each kernel are numbered after those of the one before.
+void LauncherWriter::callKernelsWithin(OpBuilder &builder, Value begin, Value end,
+                                       ValueRange buffers) {
+  if (kernels.size() == 1)
+    return callKernel(builder, location, kernels.front(), begin, end, buffers);
+  SmallVector<Value> counts = countChunks(builder, buffers);
+  Value zero = arith::ConstantIndexOp::create(builder, location, 0);
+  Value first = zero;
+  auto within = [&](Value chunk, Value count) -> Value {
+    Value at = arith::SubIOp::create(builder, location, chunk, first);
+    at = arith::MaxSIOp::create(builder, location, at, zero);
+    return arith::MinSIOp::create(builder, location, at, count);
+  };
+  forEachKernel(buffers, [&](size_t i, Kernel &kernel, ValueRange own) {
+    callKernel(builder, location, kernel, within(begin, counts[i]), within(end, counts[i]), own);
+    first = arith::AddIOp::create(builder, location, first, counts[i]);
+  });
 }
 
 LLVM::LLVMStructType LauncherWriter::closureType() {
-  SmallVector<Type> members;
-  for (Type type : bufferTypes())
-    members.push_back(types.convertType(type));
-  return LLVM::LLVMStructType::getLiteral(kernel.getContext(), members);
+  auto members =
+      llvm::map_to_vector(bufferTypes, [&](Type type) { return types.convertType(type); });
+  return LLVM::LLVMStructType::getLiteral(context, members);
 }
 
 /// void task(void *closure, int64_t begin, int64_t end), on any thread.
 func::FuncOp LauncherWriter::writeTask() {
-  Location location = kernel.getLoc();
-  Type i64 = IntegerType::get(kernel.getContext(), 64);
+  Type i64 = IntegerType::get(context, 64);
   func::FuncOp task = declare(".task", {pointer, i64, i64});
   auto builder = OpBuilder::atBlockEnd(&task.front());
   BufferBuilder buffers(builder, types);
   Value closure = LLVM::LoadOp::create(builder, location, closureType(), task.getArgument(0));
   SmallVector<Value> arguments;
-  for (auto [i, type] : llvm::enumerate(bufferTypes()))
+  for (auto [i, type] : llvm::enumerate(bufferTypes))
     arguments.push_back(
         buffers.raised(LLVM::ExtractValueOp::create(builder, location, closure, i), type));
   auto range = llvm::map_to_vector(task.getArguments().drop_front(), [&](Value bound) -> Value {
     return arith::IndexCastOp::create(builder, location, builder.getIndexType(), bound);
   });
   Value mode = flushDenormals(builder, location, target);
-  callKernel(builder, range[0], range[1], arguments);
+  callKernelsWithin(builder, range[0], range[1], arguments);
   restoreMode(builder, location, target, mode);
   func::ReturnOp::create(builder, location);
   return task;
@@ -105,7 +184,6 @@ func::FuncOp LauncherWriter::writeTask() {
 
 void LauncherWriter::callParallelFor(OpBuilder &builder, func::FuncOp task, Value count,
                                      ValueRange arguments) {
-  Location location = kernel.getLoc();
   BufferBuilder buffers(builder, types);
   LLVM::LLVMStructType type = closureType();
   Value closure = LLVM::PoisonOp::create(builder, location, type);
@@ -121,44 +199,127 @@ void LauncherWriter::callParallelFor(OpBuilder &builder, func::FuncOp task, Valu
   Value body = func::ConstantOp::create(builder, location, task.getFunctionType(),
                                         FlatSymbolRefAttr::get(task));
   body = UnrealizedConversionCastOp::create(builder, location, pointer, body).getResult(0);
-  auto signature = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(kernel.getContext()),
+  auto signature = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context),
                                                {pointer, builder.getI64Type(), pointer, pointer});
   LLVM::CallOp::create(builder, location, signature,
                        ValueRange{arguments[0], arguments[1], count64, body, slot});
 }
 
+/// Whether the chunks have as much work as a region costs, and are two at least.
+Value LauncherWriter::isWorthSplitting(OpBuilder &builder, ValueRange counts) {
+  auto constant = [&](int64_t value) -> Value {
+    return arith::ConstantIndexOp::create(builder, location, value);
+  };
+  auto atLeast = [&](Value value, int64_t least) -> Value {
+    return arith::CmpIOp::create(builder, location, arith::CmpIPredicate::sge, value,
+                                 constant(least));
+  };
+  Value work = constant(0), count = constant(0);
+  for (auto [kernel, chunks] : llvm::zip_equal(kernels, counts)) {
+    Value own = arith::MulIOp::create(builder, location, chunks, constant(kernel.workPerChunk()));
+    work = arith::AddIOp::create(builder, location, work, own);
+    count = arith::AddIOp::create(builder, location, count, chunks);
+  }
+  return arith::AndIOp::create(builder, location, atLeast(work, threshold), atLeast(count, 2));
+}
+
 func::FuncOp LauncherWriter::run() {
-  Location location = kernel.getLoc();
   SmallVector<Type> arguments = {pointer, pointer};
-  llvm::append_range(arguments, bufferTypes());
+  llvm::append_range(arguments, bufferTypes);
   func::FuncOp launcher = declare(".launch", arguments);
   auto builder = OpBuilder::atBlockEnd(&launcher.front());
   ValueRange given = launcher.getArguments(), buffers = given.drop_front(2);
-  Value zero = arith::ConstantIndexOp::create(builder, location, 0);
-  Value one = arith::ConstantIndexOp::create(builder, location, 1);
-  if (!chunks) {
-    callKernel(builder, zero, one, buffers);
+  SmallVector<Value> counts = countChunks(builder, buffers);
+  bool splits = llvm::all_of(kernels, [](Kernel &kernel) { return bool(kernel.chunks); });
+  if (!splits) {
+    callKernels(builder, counts, buffers);
     func::ReturnOp::create(builder, location);
     return launcher;
   }
-  int64_t work = 1;
-  if (auto attribute = kernel->getAttrOfType<IntegerAttr>("fw.chunk_work"))
-    work = std::max<int64_t>(attribute.getInt(), 1);
-  Value count = func::CallOp::create(builder, location, chunks, buffers).getResult(0);
-  // As many chunks as are worth a region, and two at least.
-  Value enough = arith::ConstantIndexOp::create(
-      builder, location, std::max<int64_t>(llvm::divideCeil(threshold, work), 2));
-  Value large = arith::CmpIOp::create(builder, location, arith::CmpIPredicate::sge, count, enough);
   Value null = LLVM::ZeroOp::create(builder, location, pointer);
   Value threads = LLVM::ICmpOp::create(builder, location, LLVM::ICmpPredicate::ne, given[0], null);
-  Value split = arith::AndIOp::create(builder, location, large, threads);
+  Value split =
+      arith::AndIOp::create(builder, location, isWorthSplitting(builder, counts), threads);
   auto branch = scf::IfOp::create(builder, location, split, /*withElseRegion=*/true);
   OpBuilder then = branch.getThenBodyBuilder(), otherwise = branch.getElseBodyBuilder();
-  callParallelFor(then, writeTask(), count, given);
-  callKernel(otherwise, zero, count, buffers);
+  Value all = counts.front();
+  for (Value count : ArrayRef(counts).drop_front())
+    all = arith::AddIOp::create(then, location, all, count);
+  callParallelFor(then, writeTask(), all, given);
+  callKernels(otherwise, counts, buffers);
   func::ReturnOp::create(builder, location);
   return launcher;
 }
+
+//===--- which launches run together -------------------------------------------------------------
+
+/// The buffer that a view is of.
+static Value behindViews(Value buffer) {
+  while (auto view = buffer.getDefiningOp<ViewLikeOpInterface>())
+    buffer = view.getViewSource();
+  return buffer;
+}
+
+namespace {
+/// Launches in a row that may run at the same time.
+class Run {
+public:
+  ArrayRef<LaunchOp> getLaunches() const { return launches; }
+  /// Takes the launch in, if it writes nothing but buffers of the caller and nothing that another
+  /// launch touches, and reads nothing that another writes. The caller's buffers do not overlap;
+  /// those of the arena may.
+  bool admit(LaunchOp launch);
+  /// Takes in what can run with no other.
+  void standAlone(LaunchOp launch) { launches.push_back(launch); }
+
+private:
+  SmallVector<LaunchOp> launches;
+  llvm::SmallDenseSet<Value> touched, written;
+};
+} // namespace
+
+bool Run::admit(LaunchOp launch) {
+  auto isCallers = [](Value buffer) {
+    auto argument = dyn_cast<BlockArgument>(buffer);
+    auto function =
+        argument ? dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp()) : func::FuncOp();
+    return function && !function.getArgAttr(argument.getArgNumber(), "fw.arena");
+  };
+  auto bases = [](ValueRange buffers) { return llvm::map_to_vector(buffers, behindViews); };
+  SmallVector<Value> outputs = bases(launch.getOutputs()), inputs = bases(launch.getInputs());
+  bool fits =
+      llvm::all_of(outputs,
+                   [&](Value buffer) { return isCallers(buffer) && !touched.contains(buffer); }) &&
+      llvm::none_of(inputs, [&](Value buffer) { return written.contains(buffer); });
+  if (!fits)
+    return false;
+  launches.push_back(launch);
+  written.insert_range(outputs);
+  touched.insert_range(outputs);
+  touched.insert_range(inputs);
+  return true;
+}
+
+/// The launches of a block, those that run together as one.
+static std::vector<Run> findRuns(Block &block) {
+  std::vector<Run> runs;
+  bool continues = false;
+  for (Operation &op : block) {
+    auto launch = dyn_cast<LaunchOp>(op);
+    if (!launch) {
+      continues &= isPure(&op);
+      continue;
+    }
+    if (continues && runs.back().admit(launch))
+      continue;
+    continues = runs.emplace_back().admit(launch);
+    if (!continues)
+      runs.back().standAlone(launch);
+  }
+  return runs;
+}
+
+//===--- the pass --------------------------------------------------------------------------------
 
 namespace {
 class Lowering {
@@ -169,8 +330,9 @@ public:
 
 private:
   void hoistKernels(ModuleOp kernels);
-  func::FuncOp launcherOf(StringRef kernel);
+  func::FuncOp launcherOf(ArrayRef<LaunchOp> launches);
   void lower(func::FuncOp function);
+  void lower(const Run &run, ValueRange context);
   Value adapted(OpBuilder &builder, Value operand, Type type);
 
   ModuleOp module;
@@ -178,8 +340,9 @@ private:
   int64_t threshold;
   LLVMTypeConverter types;
   /// Kernels by the name that launches know them by.
-  llvm::StringMap<func::FuncOp> kernels;
-  DenseMap<func::FuncOp, func::FuncOp> launchers;
+  llvm::StringMap<Kernel> kernels;
+  /// Launchers by the names of their kernels.
+  llvm::StringMap<func::FuncOp> launchers;
 };
 } // namespace
 
@@ -195,19 +358,31 @@ void Lowering::hoistKernels(ModuleOp nested) {
       if (isa<MemRefType>(argument.getType()))
         function.setArgAttr(argument.getArgNumber(), LLVM::LLVMDialect::getNoAliasAttrName(),
                             UnitAttr::get(module.getContext()));
-    kernels[name] = function;
+    if (StringRef(name).ends_with(chunksSuffix))
+      kernels[StringRef(name).drop_back(chunksSuffix.size())].chunks = function;
+    else
+      kernels[name].run = function;
   }
   Block *outer = module.getBody();
   outer->getOperations().splice(outer->end(), nested.getBody()->getOperations());
   nested.erase();
 }
 
-func::FuncOp Lowering::launcherOf(StringRef name) {
-  func::FuncOp kernel = kernels.lookup(name);
-  func::FuncOp &launcher = launchers[kernel];
-  if (!launcher)
-    launcher =
-        LauncherWriter(kernel, kernels.lookup((name + "_chunks").str()), target, threshold).run();
+func::FuncOp Lowering::launcherOf(ArrayRef<LaunchOp> launches) {
+  std::string names;
+  SmallVector<Kernel> together;
+  for (LaunchOp launch : launches) {
+    names.append(launch.getKernelName()).append(" ");
+    together.push_back(kernels.lookup(launch.getKernelName()));
+  }
+  size_t number = launchers.size();
+  func::FuncOp &launcher = launchers[names];
+  if (!launcher) {
+    std::string name = together.front().run.getName().str();
+    if (together.size() > 1)
+      name.append(".and_others_").append(std::to_string(number));
+    launcher = LauncherWriter(name, together, target, threshold).run();
+  }
   return launcher;
 }
 
@@ -218,20 +393,30 @@ Value Lowering::adapted(OpBuilder &builder, Value operand, Type type) {
   return BufferBuilder(builder, types).rebased(operand, cast<MemRefType>(type));
 }
 
+void Lowering::lower(const Run &run, ValueRange context) {
+  ArrayRef<LaunchOp> launches = run.getLaunches();
+  func::FuncOp launcher = launcherOf(launches);
+  // Operands of all of them are computed before the last.
+  LaunchOp last = launches.back();
+  OpBuilder builder(last);
+  SmallVector<Value> arguments(context);
+  for (LaunchOp launch : launches)
+    for (Value operand : launch.getOperands())
+      arguments.push_back(adapted(builder, operand, launcher.getArgumentTypes()[arguments.size()]));
+  func::CallOp::create(builder, last.getLoc(), launcher, arguments);
+  for (LaunchOp launch : launches)
+    launch.erase();
+}
+
 void Lowering::lower(func::FuncOp function) {
   Type pointer = LLVM::LLVMPointerType::get(module.getContext());
   for (unsigned i : {0, 1})
     (void)function.insertArgument(i, pointer, {}, function.getLoc());
-  function.walk([&](LaunchOp launch) {
-    OpBuilder builder(launch);
-    func::FuncOp launcher = launcherOf(launch.getKernelName());
-    SmallVector<Value> arguments(function.getArguments().take_front(2));
-    for (auto [operand, type] : llvm::zip_equal(
-             launch.getOperands(), TypeRange(launcher.getArgumentTypes()).drop_front(2)))
-      arguments.push_back(adapted(builder, operand, type));
-    func::CallOp::create(builder, launch.getLoc(), launcher, arguments);
-    launch.erase();
-  });
+  SmallVector<Block *> blocks;
+  function.walk([&](Block *block) { blocks.push_back(block); });
+  for (Block *block : blocks)
+    for (const Run &run : findRuns(*block))
+      lower(run, function.getArguments().take_front(2));
   lowerCopies(function);
 }
 

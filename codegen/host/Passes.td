@@ -21,7 +21,7 @@ def LowerLaunches : Pass<"fw-lower-launches", "::mlir::ModuleOp"> {
   let description = [{
     Kernels `@k(begin, end, buffers...)` move from `module @kernels` to the outer module. Host
     functions get two leading arguments: the context's parallel_for and its pool. A kernel with
-    `@k_chunks` and enough work (`fw.chunk_work` operations per chunk) is split.
+    `@k.chunks` and enough work (`fw.chunk_work` operations per chunk) is split.
   }];
   let options = [
     Option<"target", "target", "std::string", "", "LLVM's triple, for the threads' floating-point mode">,

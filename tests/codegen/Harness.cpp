@@ -271,7 +271,7 @@ static void call(ExecutionEngine &engine, StringRef name, std::vector<void *> le
 
 int64_t Compiled::chunks(std::vector<Array> &arguments) {
   int64_t count = 0;
-  call(*state->engine, "_mlir_ciface_k_chunks", {}, arguments, &count);
+  call(*state->engine, "_mlir_ciface_k.chunks", {}, arguments, &count);
   return count;
 }
 

@@ -3,7 +3,7 @@
 
 // Rows are chunks, columns lie along vectors: one masked vector of ten. The bias and the maximum are
 // applied to accumulators in registers.
-// CHECK-LABEL: func.func private @k_chunks(
+// CHECK-LABEL: func.func private @k.chunks(
 // CHECK:         %[[TWO:.*]] = arith.constant 2 : index
 // CHECK:         return %[[TWO]]
 // CHECK-LABEL: func.func private @k(%{{.*}}: index, %{{.*}}: index, %{{.*}}: memref<32x64xf32>
