@@ -3,7 +3,6 @@
 
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
 
@@ -24,6 +23,10 @@ static SmallVector<Operation *> opsLeadingTo(Block &body, DenseSet<Value> &wante
 SmallVector<Value> writeBody(ImplicitLocOpBuilder &builder, Block &body, ValueRange arguments) {
   IRMapping mapping;
   mapping.map(body.getArguments(), arguments);
+  return writeBody(builder, body, mapping);
+}
+
+SmallVector<Value> writeBody(ImplicitLocOpBuilder &builder, Block &body, IRMapping &mapping) {
   for (Operation &op : body.without_terminator())
     builder.clone(op, mapping);
   return llvm::map_to_vector(body.getTerminator()->getOperands(),

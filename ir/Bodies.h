@@ -3,11 +3,16 @@
 
 #include "ir/Dialect.h"
 
+#include "mlir/IR/IRMapping.h"
+
 namespace formwork {
 
 /// Clones the ops of `body` at `builder`, with `arguments` for its arguments; gives what it yields.
 llvm::SmallVector<mlir::Value> writeBody(mlir::ImplicitLocOpBuilder &builder, mlir::Block &body,
                                          mlir::ValueRange arguments);
+/// The same; `mapping` has the arguments and gets every value of the body.
+llvm::SmallVector<mlir::Value> writeBody(mlir::ImplicitLocOpBuilder &builder, mlir::Block &body,
+                                         mlir::IRMapping &mapping);
 
 /// An uninitialized tensor of `type`, which is that of what `body` yields at `index` when given
 /// arguments of the shapes of `examples`. Unknown sizes are found by writing out, on the examples,

@@ -1,34 +1,63 @@
 // The gradient of fw.scan.
 //
-// Forward, each step's incoming carries are stacked as well. Backward, a scan the other way has as
-// carries the cotangents of the carries and the sums of the captures' gradients; each of its steps
-// computes the step again from the stacked carries and goes backwards through it. Memory is thus
-// steps * carry, and a step is computed twice; keeping more and computing less is a later choice.
+// Forward, each step's incoming carries are stacked as well, and what contractions computed from
+// them. Backward, a scan the other way has as carries the cotangents of the carries and the sums of
+// the captures' gradients; each of its steps computes the step again from what was stacked, but for
+// the contractions, and goes backwards through it.
 #include "ir/Backpropagation.h"
 #include "ir/Bodies.h"
 #include "ir/Scan.h"
-
-#include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
 
 namespace formwork {
 
-/// This scan with the incoming carries of each step as further outputs. It takes this one's place.
-static ScanOp withHistory(ScanOp scan, ImplicitLocOpBuilder &builder) {
+/// The sum that `value` is a term of, as far as nothing else reads what it is made of: it takes no
+/// more memory, and no gradient of a sum needs its terms.
+static Value wholeSum(Value value) {
+  while (value.hasOneUse() && isa<AddOp, SubOp>(*value.user_begin()) &&
+         value.user_begin()->getResult(0).getType() == value.getType())
+    value = value.user_begin()->getResult(0);
+  return value;
+}
+
+/// The values of a step that are kept for the way back, since contractions, which depend on the
+/// carries, would have to be computed again. Those that do not are computed once for all steps
+/// anyway.
+static SmallVector<Value> keptValues(ScanOp scan) {
+  Block &body = scan.getBody().front();
+  ValueRange carries = ValueRange(body.getArguments()).take_front(scan.getInitials().size());
+  DenseSet<Value> dependent(carries.begin(), carries.end());
+  llvm::SetVector<Value> kept;
+  for (Operation &op : body.without_terminator()) {
+    if (llvm::none_of(op.getOperands(), [&](Value value) { return dependent.contains(value); }))
+      continue;
+    dependent.insert_range(op.getResults());
+    if (isa<DotGeneralOp, Conv2dOp, Conv2dInputGradOp, Conv2dKernelGradOp>(op))
+      kept.insert(wholeSum(op.getResult(0)));
+  }
+  return kept.takeVector();
+}
+
+/// This scan with the incoming carries of each step and the values to keep as further outputs. It
+/// takes this one's place.
+static ScanOp withHistory(ScanOp scan, ValueRange kept, ImplicitLocOpBuilder &builder) {
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPoint(scan);
+  Block &original = scan.getBody().front();
+  SmallVector<Value> history(original.getArguments().take_front(scan.getInitials().size()));
+  llvm::append_range(history, kept);
   SmallVector<Type> stacked(scan.getStacked().getTypes());
-  for (Type carry : scan.getInitials().getTypes())
-    stacked.push_back(stackTypeOf(countSteps(scan), carry));
+  for (Value value : history)
+    stacked.push_back(stackTypeOf(countSteps(scan), value.getType()));
   auto augmented = ScanOp::create(builder, scan.getFinals().getTypes(), stacked, scan.getInitials(),
                                   scan.getSequences(), scan.getCaptures(), scan.getReverse());
   IRMapping mapping;
   scan.getBody().cloneInto(&augmented.getBody(), mapping);
-  Block &body = augmented.getBody().front();
-  body.getTerminator()->insertOperands(
-      body.getTerminator()->getNumOperands(),
-      ValueRange(body.getArguments().take_front(scan.getInitials().size())));
+  for (Value &value : history)
+    value = mapping.lookup(value);
+  Operation *terminator = augmented.getBody().front().getTerminator();
+  terminator->insertOperands(terminator->getNumOperands(), history);
   scan.getFinals().replaceAllUsesWith(augmented.getFinals());
   scan.getStacked().replaceAllUsesWith(augmented.getStacked().take_front(scan.getStacked().size()));
   return augmented;
@@ -38,6 +67,8 @@ namespace {
 /// The backward scan of `scan`, and which of the forward values it deals with.
 struct Backward {
   ScanOp scan;
+  /// Values of its body that are not computed again.
+  SmallVector<Value> kept;
   /// Which carries, elements, captures have gradients; which outputs have cotangents that are not
   /// known to be zero.
   llvm::BitVector carries, elements, captures, outputs;
@@ -50,22 +81,25 @@ struct Backward {
 } // namespace
 
 Backward::Backward(ScanOp scan, ValueRange cotangents)
-    : scan(scan), carries(floats(scan.getInitials())), elements(floats(scan.getSequences())),
-      captures(floats(scan.getCaptures())), outputs(floats(scan.getStacked())) {
+    : scan(scan), kept(keptValues(scan)), carries(floats(scan.getInitials())),
+      elements(floats(scan.getSequences())), captures(floats(scan.getCaptures())),
+      outputs(floats(scan.getStacked())) {
   for (auto [i, cotangent] : llvm::enumerate(cotangents.drop_front(scan.getInitials().size())))
     if (cotangent && isZeroLike(cotangent))
       outputs.reset(i);
 }
 
 /// Carries: cotangents of carries, sums for captures. Sequences: the forward carries of each step,
-/// the forward sequences, cotangents of outputs. Stacks: gradients of the sequences.
+/// the forward sequences, what was kept, cotangents of outputs. Stacks: gradients of the sequences.
 ScanOp Backward::create(ImplicitLocOpBuilder &builder, ScanOp forward, ValueRange cotangents) {
   size_t count = scan.getInitials().size();
   SmallVector<Value> initials = choose(cotangents.take_front(count), carries);
   for (Value capture : choose(scan.getCaptures(), captures))
     initials.push_back(constantLike(builder, 0, capture));
-  SmallVector<Value> sequences(forward.getStacked().take_back(count));
+  ValueRange history = forward.getStacked().take_back(count + kept.size());
+  SmallVector<Value> sequences(history.take_front(count));
   llvm::append_range(sequences, scan.getSequences());
+  llvm::append_range(sequences, history.drop_front(count));
   llvm::append_range(sequences, choose(cotangents.drop_front(count), outputs));
   SmallVector<Value> stacks = choose(scan.getSequences(), elements);
   return ScanOp::create(builder, ValueRange(initials).getTypes(), ValueRange(stacks).getTypes(),
@@ -93,12 +127,14 @@ LogicalResult Backward::writeBody(ScanOp backward) {
     return SmallVector<Value>(taken);
   };
   SmallVector<Value> seeds = take(carries.count()), sums = take(captures.count()),
-                     forward = take(carries.size() + elements.size());
+                     forward = take(carries.size() + elements.size()), known = take(kept.size());
   llvm::append_range(seeds, take(outputs.count()));
   llvm::append_range(forward, take(captures.size()));
 
   auto builder = ImplicitLocOpBuilder::atBlockEnd(backward.getLoc(), &body);
-  SmallVector<Value> yielded = formwork::writeBody(builder, scan.getBody().front(), forward);
+  IRMapping again;
+  again.map(scan.getBody().getArguments(), forward);
+  SmallVector<Value> yielded = formwork::writeBody(builder, scan.getBody().front(), again);
   llvm::BitVector sources = floats(forward);
   SmallVector<Value> wanted = choose(forward, sources);
   MaybeValues found =
@@ -116,6 +152,9 @@ LogicalResult Backward::writeBody(ScanOp backward) {
     next.push_back(AddOp::create(builder, sum, gradient));
   llvm::append_range(next, all.slice(carries.count(), elements.count()));
   YieldOp::create(builder, next);
+  // Only now, since gradients are found along what computes a value.
+  for (auto [value, element] : llvm::zip_equal(kept, known))
+    again.lookup(value).replaceAllUsesWith(element);
   return success();
 }
 
@@ -141,7 +180,8 @@ MaybeValues Backward::results(ScanOp backward) {
 
 MaybeValues ScanOp::gradient(ImplicitLocOpBuilder &builder, ValueRange cotangents) {
   Backward backward(*this, cotangents);
-  ScanOp reversed = backward.create(builder, withHistory(*this, builder), cotangents);
+  ScanOp forward = withHistory(*this, backward.kept, builder);
+  ScanOp reversed = backward.create(builder, forward, cotangents);
   if (failed(backward.writeBody(reversed)))
     return failure();
   return backward.results(reversed);

@@ -22,6 +22,33 @@ func.func @final_state(%h0: tensor<2x3xf32>, %x: tensor<4x2x3xf32>, %n: tensor<4
   return %dw : tensor<3xf32>
 }
 
+// What a contraction computed from the state is stacked with what is added to it: a step's way back
+// has one contraction, that of the gradient, and computes neither the product nor the sum again.
+// CHECK-LABEL: @contraction
+// CHECK-SAME:    %[[H0:.*]]: tensor<2x3xf32>, %[[X:.*]]: tensor<4x2x3xf32>, %[[R:.*]]: tensor<3x3xf32>
+// CHECK:       %[[FINAL:.*]], %[[STACKS:.*]]:2 = fw.scan carry(%[[H0]]) over(%[[X]]) capture(%[[R]])
+// CHECK-NEXT:    ^bb0(%[[H:.*]]: tensor<2x3xf32>, %{{.*}}: tensor<2x3xf32>, %{{.*}}: tensor<3x3xf32>):
+// CHECK:           %[[Z:.*]] = fw.add
+// CHECK-NEXT:      %[[NEXT:.*]] = fw.tanh %[[Z]]
+// CHECK-NEXT:      fw.yield %[[NEXT]], %[[H]], %[[Z]]
+// CHECK:       fw.scan reverse {{.*}} over(%[[STACKS]]#0, %[[STACKS]]#1)
+// CHECK-NEXT:    ^bb0(%{{.*}}, %{{.*}}, %[[BEFORE:.*]]: tensor<2x3xf32>, %[[KEPT:.*]]: tensor<2x3xf32>, %{{.*}}):
+// CHECK:           fw.tanh %[[KEPT]]
+// CHECK-NOT:       fw.dot_general %[[BEFORE]], %{{.*}} contract [1]
+// CHECK:           fw.yield
+func.func @contraction(%h0: tensor<2x3xf32>, %x: tensor<4x2x3xf32>, %r: tensor<3x3xf32>) -> tensor<3x3xf32> {
+  %h = fw.scan carry(%h0) over(%x) capture(%r)
+      : (tensor<2x3xf32>, tensor<4x2x3xf32>, tensor<3x3xf32>) -> tensor<2x3xf32> {
+  ^bb0(%hh: tensor<2x3xf32>, %xt: tensor<2x3xf32>, %rr: tensor<3x3xf32>):
+    %hr = fw.dot_general %hh, %rr contract [1] x [0] batch [] x [] : (tensor<2x3xf32>, tensor<3x3xf32>) -> tensor<2x3xf32>
+    %z = fw.add %xt, %hr : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<2x3xf32>
+    %next = fw.tanh %z : (tensor<2x3xf32>) -> tensor<2x3xf32>
+    fw.yield %next : tensor<2x3xf32>
+  }
+  %dr = fw.gradient %h wrt %r : (tensor<2x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>
+  return %dr : tensor<3x3xf32>
+}
+
 // The gradient of a branch is a branch on the same predicate.
 // CHECK-LABEL: @branch
 // CHECK-SAME:    %[[P:.*]]: tensor<i1>, %[[X:.*]]: tensor<4xf32>

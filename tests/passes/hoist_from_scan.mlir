@@ -45,23 +45,24 @@ func.func @elementwise(%h0: tensor<2xf32>, %x: tensor<5x2xf32>) -> tensor<2xf32>
 
 // -----
 
-// A recurrent layer and its gradients. The projection is shared by both loops. What the way back
-// computes again of a step depends only on the states, which are stacked: it is done for all steps
-// at once. Step by step remains dz, with one contraction; after it comes one contraction over all
+// A recurrent layer and its gradients. What the way back computes again of a step depends only on the
+// sums, which are stacked: it is done for all steps at once. Step by step remains dz, with one contraction; after it comes one contraction over all
 // steps and examples for each weight, one sum for the bias, one contraction for the inputs.
 // GRAD-LABEL: @gradients
 // GRAD-SAME:    %[[H0:.*]]: tensor<2x4xf32>, %[[X:.*]]: tensor<5x2x3xf32>, %[[W:.*]]: tensor<3x4xf32>, %[[B:.*]]: tensor<4xf32>, %[[R:.*]]: tensor<4x4xf32>
 // GRAD:        fw.dot_general %[[X]], %[[W]] contract [2] x [0]
 // GRAD-NOT:    fw.dot_general %[[X]], %[[W]]
-// GRAD:        %{{.*}}, %[[H:[^ ]*]] = fw.scan carry
-// GRAD:        fw.dot_general %[[H]], %[[R]] contract [2] x [0]
+// GRAD:        %{{.*}}, %[[H:[^ ]*]]:2 = fw.scan carry
+// GRAD:          fw.dot_general
+// GRAD-NOT:    fw.dot_general
+// GRAD:        fw.tanh %[[H]]#1
 // GRAD:        %[[SLOPE:.*]] = fw.sub
 // GRAD:        %{{.*}}, %[[DZ:.*]] = fw.scan reverse carry(%{{[^,)]*}}) over(%[[SLOPE]]) capture(%[[R]])
 // GRAD:          fw.dot_general
 // GRAD-NOT:      fw.dot_general
 // GRAD:          fw.yield %{{[^,]*}}, %{{[^,]*}} :
 // GRAD-DAG:    fw.dot_general %[[X]], %[[DZ]] contract [0, 1] x [0, 1] batch [] x [] : (tensor<5x2x3xf32>, tensor<5x2x4xf32>) -> tensor<3x4xf32>
-// GRAD-DAG:    fw.dot_general %[[H]], %[[DZ]] contract [0, 1] x [0, 1] batch [] x [] : (tensor<5x2x4xf32>, tensor<5x2x4xf32>) -> tensor<4x4xf32>
+// GRAD-DAG:    fw.dot_general %[[H]]#0, %[[DZ]] contract [0, 1] x [0, 1] batch [] x [] : (tensor<5x2x4xf32>, tensor<5x2x4xf32>) -> tensor<4x4xf32>
 // GRAD-DAG:    fw.reduce_sum %[[DZ]] axes = [0, 1] : (tensor<5x2x4xf32>) -> tensor<4xf32>
 // GRAD-DAG:    fw.dot_general %[[DZ]], %[[W]] contract [2] x [1] batch [] x [] : (tensor<5x2x4xf32>, tensor<3x4xf32>) -> tensor<5x2x3xf32>
 // GRAD:        return
