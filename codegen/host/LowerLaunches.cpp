@@ -15,6 +15,7 @@
 #include "codegen/host/FloatingPointMode.h"
 #include "codegen/host/LowerCopies.h"
 #include "codegen/host/Passes.h"
+#include "codegen/host/Runs.h"
 #include "ir/Dialect.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -22,7 +23,6 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
-#include "mlir/Interfaces/ViewLikeInterface.h"
 
 using namespace mlir;
 
@@ -251,74 +251,6 @@ func::FuncOp LauncherWriter::run() {
   return launcher;
 }
 
-//===--- which launches run together -------------------------------------------------------------
-
-/// The buffer that a view is of.
-static Value behindViews(Value buffer) {
-  while (auto view = buffer.getDefiningOp<ViewLikeOpInterface>())
-    buffer = view.getViewSource();
-  return buffer;
-}
-
-namespace {
-/// Launches in a row that may run at the same time.
-class Run {
-public:
-  ArrayRef<LaunchOp> getLaunches() const { return launches; }
-  /// Takes the launch in, if it writes nothing but buffers of the caller and nothing that another
-  /// launch touches, and reads nothing that another writes. The caller's buffers do not overlap;
-  /// those of the arena may.
-  bool admit(LaunchOp launch);
-  /// Takes in what can run with no other.
-  void standAlone(LaunchOp launch) { launches.push_back(launch); }
-
-private:
-  SmallVector<LaunchOp> launches;
-  llvm::SmallDenseSet<Value> touched, written;
-};
-} // namespace
-
-bool Run::admit(LaunchOp launch) {
-  auto isCallers = [](Value buffer) {
-    auto argument = dyn_cast<BlockArgument>(buffer);
-    auto function =
-        argument ? dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp()) : func::FuncOp();
-    return function && !function.getArgAttr(argument.getArgNumber(), "fw.arena");
-  };
-  auto bases = [](ValueRange buffers) { return llvm::map_to_vector(buffers, behindViews); };
-  SmallVector<Value> outputs = bases(launch.getOutputs()), inputs = bases(launch.getInputs());
-  bool fits =
-      llvm::all_of(outputs,
-                   [&](Value buffer) { return isCallers(buffer) && !touched.contains(buffer); }) &&
-      llvm::none_of(inputs, [&](Value buffer) { return written.contains(buffer); });
-  if (!fits)
-    return false;
-  launches.push_back(launch);
-  written.insert_range(outputs);
-  touched.insert_range(outputs);
-  touched.insert_range(inputs);
-  return true;
-}
-
-/// The launches of a block, those that run together as one.
-static std::vector<Run> findRuns(Block &block) {
-  std::vector<Run> runs;
-  bool continues = false;
-  for (Operation &op : block) {
-    auto launch = dyn_cast<LaunchOp>(op);
-    if (!launch) {
-      continues &= isPure(&op);
-      continue;
-    }
-    if (continues && runs.back().admit(launch))
-      continue;
-    continues = runs.emplace_back().admit(launch);
-    if (!continues)
-      runs.back().standAlone(launch);
-  }
-  return runs;
-}
-
 //===--- the pass --------------------------------------------------------------------------------
 
 namespace {
@@ -332,7 +264,7 @@ private:
   void hoistKernels(ModuleOp kernels);
   func::FuncOp launcherOf(ArrayRef<LaunchOp> launches);
   void lower(func::FuncOp function);
-  void lower(const Run &run, ValueRange context);
+  void lower(ArrayRef<LaunchOp> launches, ValueRange context);
   Value adapted(OpBuilder &builder, Value operand, Type type);
 
   ModuleOp module;
@@ -393,8 +325,7 @@ Value Lowering::adapted(OpBuilder &builder, Value operand, Type type) {
   return BufferBuilder(builder, types).rebased(operand, cast<MemRefType>(type));
 }
 
-void Lowering::lower(const Run &run, ValueRange context) {
-  ArrayRef<LaunchOp> launches = run.getLaunches();
+void Lowering::lower(ArrayRef<LaunchOp> launches, ValueRange context) {
   func::FuncOp launcher = launcherOf(launches);
   // Operands of all of them are computed before the last.
   LaunchOp last = launches.back();
@@ -415,7 +346,7 @@ void Lowering::lower(func::FuncOp function) {
   SmallVector<Block *> blocks;
   function.walk([&](Block *block) { blocks.push_back(block); });
   for (Block *block : blocks)
-    for (const Run &run : findRuns(*block))
+    for (ArrayRef<LaunchOp> run : findRuns(*block))
       lower(run, function.getArguments().take_front(2));
   lowerCopies(function);
 }
