@@ -2,8 +2,16 @@
 
 In float64 predictions agree within 1e-9 and, after 20 training steps, each variable within 1e-7 of
 its norm. In float32 the error against float64 Keras is at most twice that of float32 Keras, plus
-what a sum in another order may differ by. Where float32 needs more, Keras's own error is the largest of
-four runs of it; float64 has no such allowance.
+what a sum in another order may differ by.
+
+One float32 run is one draw of its roundings. Where they decide what is learned (the gradient of a
+bias before a normalization is zero, but for rounding, and Adam makes steps of it) errors of one
+implementation differ tenfold from draw to draw, and two runs say little of which is the better. A
+result whose run is beyond its limit is drawn 15 times on both sides, inputs and weights rounded
+otherwise each time, and then the medians are held to the limit. Errors like that spread by a factor
+of two (a standard deviation of 0.65 in logarithms), medians of 15 by one of 1.23: that alike
+implementations differ by more than two is then a matter of one in a hundred, for results of which
+there are few. Float64 has no such allowance.
 """
 
 import os
@@ -23,6 +31,7 @@ import formwork_model
 import reference
 
 STEPS = 20
+DRAWS = 15
 TYPES = {"float32": "f32", "float64": "f64"}
 
 
@@ -70,7 +79,20 @@ def variables_of(model, folder):
     return variables
 
 
-def run_formwork(spec, compiled, inputs, batches):
+def nudge_state(compiled, rng, unit):
+    for name, info in compiled.variables.items():
+        stored = compiled.stored(name)
+        if formwork_model.ROLES[info.role] == "weight" and stored.dtype.kind == "f":
+            stored[:] = reference.nudged([stored], rng, unit)[0]
+
+
+def run_formwork(compiled, inputs, batches, nudge=None):
+    """Predictions, then all training steps, from the archive's weights on; `nudge` as in
+    reference.run."""
+    compiled.restore()
+    if nudge:
+        nudge_state(compiled, *nudge)
+        inputs = reference.nudged(inputs, *nudge)
     predictions = list(compiled.predict(*inputs).values())
     if "rng" in compiled.variables:
         compiled.variable("rng")[:] = 0
@@ -78,6 +100,9 @@ def run_formwork(spec, compiled, inputs, batches):
     for step, (x, y) in enumerate(batches):
         if step == len(batches) - 1:
             compiled.reset_metrics()  # train_on_batch's logs are of one batch
+        if nudge:
+            nudge_state(compiled, *nudge)
+            x = reference.nudged(x, *nudge)
         compiled.train_step(*x, *y)
     variables = {
         info.path.decode(): np.array(compiled.variable(name))
@@ -118,43 +143,60 @@ def run_keras(model, floatx, inputs, batches, folder, nudge=None):
     return {**result, "variables": variables_of(model, folder)}
 
 
-def own_errors(spec, inputs, batches, exact, folder):
-    """The errors of float32 Keras when the last bits of inputs and weights fall otherwise, before
-    the predictions and before every step. Three draws; the largest error of each result.
+def errors(result, exact):
+    return {what: error(a, b) for what, a, b in pairs(result, exact)}
 
-    One run of Keras is one draw of its roundings. Where they decide what is learned (the gradient
-    of a bias before a normalization is all rounding, and Adam makes steps of it) another
-    implementation's are another draw, and may well be larger.
-    """
-    largest = {}
-    for draw in range(3):
-        nudge = np.random.default_rng([spec["seed"], 2, draw]), 2.0**-23
-        result = run_keras(reference.build(spec, "float32"), "float32", inputs, batches, folder, nudge)
-        for what, a, b in pairs(result, exact):
-            largest[what] = max(largest.get(what, 0), error(a, b))
-    return largest
+
+def medians(run, exact, seed):
+    """Of each result, the median of its errors in DRAWS runs, rounded otherwise in each: in the last
+    bits of inputs and weights, before the predictions and before every step."""
+    draws = []
+    for draw in range(DRAWS):
+        nudge = np.random.default_rng([seed, 2, draw]), 2.0**-23
+        draws.append(errors(run(nudge), exact))
+    return {what: np.median([e[what] for e in draws]) for what in draws[0]}
+
+
+def prepare(spec, floatx, folder):
+    """Keras's model, Formwork's, the inputs to predict with and the batches to train on."""
+    model = reference.build(spec, floatx)
+    compiled = compile_with_formwork(spec, model, floatx, folder)
+    return model, compiled, *reference.draw_batches(spec, model, STEPS)
+
+
+def check_float64(spec, folder):
+    """Keras's results, by which those in float32 are measured."""
+    model, compiled, inputs, batches = prepare(spec, "float64", folder)
+    exact = run_keras(model, "float64", inputs, batches, folder)
+    for what, value in errors(run_formwork(compiled, inputs, batches), exact).items():
+        check(f"float64 {what}", value, 1e-9 if what.startswith("prediction") else 1e-7)
+    return exact
+
+
+def check_float32(spec, exact, folder):
+    model, compiled, inputs, batches = prepare(spec, "float32", folder)
+
+    def run_ours(nudge=None):
+        return run_formwork(compiled, inputs, batches, nudge)
+
+    def run_theirs(nudge):
+        return run_keras(reference.build(spec, "float32"), "float32", inputs, batches, folder, nudge)
+
+    def limit(what):
+        return 2 * theirs[what] + slack(what)
+
+    theirs = errors(run_keras(model, "float32", inputs, batches, folder), exact)
+    ours = errors(run_ours(), exact)
+    beyond = [what for what in ours if not ours[what] <= limit(what)]
+    if beyond:  # for the others the single run was enough
+        ours, theirs = (medians(run, exact, spec["seed"]) for run in (run_ours, run_theirs))
+    for what in beyond:
+        check(f"float32 {what}, median of {DRAWS}", ours[what], limit(what))
 
 
 def compare(spec, folder):
     """Raises Mismatch where Formwork and Keras differ."""
-    results, ours = {}, {}
-    for floatx in ("float64", "float32"):
-        model = reference.build(spec, floatx)
-        inputs, batches = reference.draw_batches(spec, model, STEPS)
-        compiled = compile_with_formwork(spec, model, floatx, folder)
-        ours[floatx] = run_formwork(spec, compiled, inputs, batches)
-        results[floatx] = run_keras(model, floatx, inputs, batches, folder)
-    exact = results["float64"]
-    for what, a, b in pairs(ours["float64"], exact):
-        check(f"float64 {what}", error(a, b), 1e-9 if what.startswith("prediction") else 1e-7)
-    own = {what: error(a, b) for what, a, b in pairs(results["float32"], exact)}
-    limits = {what: 2 * value + slack(what) for what, value in own.items()}
-    errors = {what: error(a, b) for what, a, b in pairs(ours["float32"], exact)}
-    if not all(errors[what] <= limits[what] for what in errors):
-        for what, value in own_errors(spec, inputs, batches, exact, folder).items():
-            limits[what] = max(limits[what], 2 * value)
-    for what, value in errors.items():
-        check(f"float32 {what}", value, limits[what])
+    check_float32(spec, check_float64(spec, folder), folder)
 
 
 # One rounding is 2^-24. A prediction passes through at most six layers whose sums have fewer than

@@ -9,7 +9,13 @@ import tensorflow as tf
 from keras.src import backend
 
 from arguments import SCHEDULES
-from keras_on_tensorflow import bias_by_broadcasting, dense_gradients, exact_gelu, pointwise_strides
+from keras_on_tensorflow import (
+    bias_by_broadcasting,
+    dense_gradients,
+    exact_gelu,
+    groups_one_by_one,
+    pointwise_strides,
+)
 from philox import uniform
 
 RATE = 0.01
@@ -78,8 +84,9 @@ def channels_first_on_cpu():
     wrap("max_pool")
 
 
-pointwise_strides()  # beneath what turns the channels
-channels_first_on_cpu()
+pointwise_strides()
+groups_one_by_one()
+channels_first_on_cpu()  # on top: the others take channels that are last
 dense_gradients()
 exact_gelu()
 bias_by_broadcasting()

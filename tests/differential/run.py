@@ -4,8 +4,8 @@
 
 A run of fewer models compares the first of the same sequence, and covers what those cover.
 Models are drawn from their seeds, in two processes. A model that fails is made smaller while it
-still fails and written to failures/ in the build folder; a fixed one is kept in regressions/, which
-is compared first in every run.
+still fails and written to differential-failures/ in the build folder; a fixed one is kept in
+regressions/, which is compared first in every run.
 """
 
 import argparse

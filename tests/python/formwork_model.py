@@ -206,13 +206,18 @@ class Model:
             v.name.decode(): v
             for v in (self.info.variables[i] for i in range(self.info.variable_count))
         }
-        self.state = aligned(self.info.state_size, fill=0)
+        self.state = aligned(self.info.state_size)
+        self.restore(seed)
+
+    def restore(self, seed=0):
+        """Makes the state what it was when the library was loaded."""
         if self.info.initial_state:
             size = self.info.state_size
             self.state[:] = np.ctypeslib.as_array(
                 ctypes.cast(self.info.initial_state, ctypes.POINTER(ctypes.c_uint8)), (size,)
             )
         elif self.info.state_size:
+            self.state[:] = 0
             self.entries["init"](np.array(seed, np.int64))
 
     def __getattr__(self, name):
@@ -221,13 +226,17 @@ class Model:
         except KeyError:
             raise AttributeError(name) from None
 
+    def stored(self, name):
+        """A view of the variable's elements in the state, in the order in which they lie there."""
+        info = self.variables[name]
+        dtype = np.dtype(DTYPES[info.dtype])
+        size = math.prod(info.shape[i] for i in range(info.rank)) * dtype.itemsize
+        return self.state[info.offset : info.offset + size].view(dtype)
+
     def variable(self, name):
         """A view of the variable in the state; a copy if it lies in panels."""
-        info = self.variables[name]
+        info, stored = self.variables[name], self.stored(name)
         shape = [info.shape[i] for i in range(info.rank)]
-        dtype = np.dtype(DTYPES[info.dtype])
-        size = math.prod(shape) * dtype.itemsize
-        stored = self.state[info.offset : info.offset + size].view(dtype)
         if not info.panel:
             return stored.reshape(shape)
         return stored.reshape(-1, shape[0], info.panel).swapaxes(0, 1).reshape(shape)
