@@ -39,3 +39,13 @@ func.func @reshaped(%x: tensor<?x3xf32>, %w: tensor<2x3x4xf32>, %bias: tensor<8x
   %2 = fw.add %1, %bias : (tensor<?x8xf32>, tensor<8xf32>) -> tensor<?x8xf32>
   return %2 : tensor<?x8xf32>
 }
+
+// CHECK-LABEL: func.func @rotated
+// CHECK:         linalg.generic {{.*}} outs(%{{.*}} : tensor<4x?x2xf32>)
+// CHECK-NOT:     linalg.generic
+// CHECK:         return
+func.func @rotated(%x: tensor<6x?xf32>, %dy: tensor<6x2x4xf32>) -> tensor<4x?x2xf32> {
+  %0 = fw.dot_general %x, %dy contract [0] x [0] batch [] x [] : (tensor<6x?xf32>, tensor<6x2x4xf32>) -> tensor<?x2x4xf32>
+  %1 = fw.transpose %0 permutation = [2, 0, 1] : (tensor<?x2x4xf32>) -> tensor<4x?x2xf32>
+  return %1 : tensor<4x?x2xf32>
+}
