@@ -91,12 +91,26 @@ struct SizeThroughControlFlow : OpRewritePattern<tensor::DimOp> {
     return success();
   }
 };
+
+/// A dimension that a reshape leaves as it is has the size that it had.
+struct SizeThroughReshape : OpRewritePattern<memref::DimOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(memref::DimOp dim, PatternRewriter &rewriter) const override {
+    auto reshape = dim.getSource().getDefiningOp<memref::CollapseShapeOp>();
+    std::optional<int64_t> index = dim.getConstantIndex();
+    if (!reshape || !index || reshape.getReassociationIndices()[*index].size() != 1)
+      return failure();
+    int64_t before = reshape.getReassociationIndices()[*index].front();
+    rewriter.replaceOpWithNewOp<memref::DimOp>(dim, reshape.getSrc(), before);
+    return success();
+  }
+};
 } // namespace
 
 /// tensor.dim of anything becomes tensor.dim of what it is computed from.
 static LogicalResult resolveSizes(func::FuncOp function) {
   RewritePatternSet patterns(function.getContext());
-  patterns.add<SizeThroughControlFlow>(function.getContext());
+  patterns.add<SizeThroughControlFlow, SizeThroughReshape>(function.getContext());
   memref::populateResolveRankedShapedTypeResultDimsPatterns(patterns);
   memref::populateResolveShapedTypeResultDimsPatterns(patterns);
   tensor::DimOp::getCanonicalizationPatterns(patterns, function.getContext());

@@ -5,7 +5,7 @@
 
 namespace formwork::test {
 
-/// One row over the last axis, one over all axes with keepdims.
+/// One row over the last axis, one over all others, one over all axes with keepdims.
 static void
 addReduction(Table &table, const std::string &op,
              std::function<Array(const Array &, const std::vector<int64_t> &, bool)> fold,
@@ -27,6 +27,30 @@ addReduction(Table &table, const std::string &op,
                            std::to_string(one.operands[0].rank() - 1) + "] : ($0) -> $y";
                   })
                   .reference([=](const Arrays &x) { return fold(x[0], lastAxis(x[0]), false); });
+  auto others = [](const Array &x) {
+    std::vector<int64_t> axes;
+    for (int64_t i = 0; i + 1 < x.rank(); ++i)
+      axes.push_back(i);
+    return axes;
+  };
+  Row &butLast = table
+                     .row(op + "/but_last", {{{5, 1}},
+                                             {{2, 3, 1}},
+                                             {{192, 1}},
+                                             {{1, 1}},
+                                             {{0, 1}},
+                                             {{4, 1, 2}},
+                                             {{1, 5}},
+                                             {{2, 3, 5}},
+                                             {{13, 11}},
+                                             {{3, 0}}})
+                     .body([=](const Instance &one) {
+                       std::string axes;
+                       for (int64_t axis : others(one.operands[0]))
+                         axes += (axis ? ", " : "") + std::to_string(axis);
+                       return "%y = fw." + op + " %0 axes = [" + axes + "] : ($0) -> $y";
+                     })
+                     .reference([=](const Arrays &x) { return fold(x[0], others(x[0]), false); });
   Row &all = table.row(op + "/all_kept", unaryShapes())
                  .body([op](const Instance &one) {
                    std::string axes;
@@ -40,7 +64,8 @@ addReduction(Table &table, const std::string &op,
                      axes.push_back(i);
                    return fold(x[0], axes, true);
                  });
-  last.differentiable = all.differentiable = differentiable;
+  for (Row *row : {&last, &butLast, &all})
+    row->differentiable = differentiable;
 }
 
 static Array sum(const Array &x, const std::vector<int64_t> &axes, bool keepdims) {
