@@ -55,6 +55,7 @@ def suites():
     yield from google_tests()
     yield script("differential/run.py", 40)
     yield script("training/proof.py", 20)
+    yield script("examples.py", 15)
     yield script("structure.py", 10)
 
 
