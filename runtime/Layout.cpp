@@ -6,6 +6,8 @@
 
 namespace formwork::runtime {
 
+static bool isRowMajor(const formwork_variable &variable) { return variable.panel == 0; }
+
 namespace {
 /// The pieces that are adjacent in both orders: a row's columns in one panel.
 struct Piece {
@@ -29,6 +31,15 @@ void readElements(const formwork_variable &variable, const std::byte *variables,
   forEachPiece(variable, [&](const Piece &piece) {
     memcpy(to + piece.rowMajor, from + piece.stored, piece.size);
   });
+}
+
+const std::byte *elementsOf(const formwork_variable &variable, const std::byte *variables,
+                            std::vector<std::byte> &copy) {
+  if (isRowMajor(variable))
+    return variables + variable.offset;
+  copy.resize(byteSize(variable));
+  readElements(variable, variables, copy.data());
+  return copy.data();
 }
 
 void writeElements(const formwork_variable &variable, std::byte *variables, const void *elements) {

@@ -7,13 +7,16 @@
 #include "runtime/formwork.h"
 
 #include <cstddef>
+#include <vector>
 
 namespace formwork::runtime {
 
-inline bool isRowMajor(const formwork_variable &variable) { return variable.panel == 0; }
-
 /// Copies the variable's elements out of `variables`, which its offset counts from.
 void readElements(const formwork_variable &, const std::byte *variables, void *elements);
+
+/// The variable's elements where they are if they are in row-major order, else in `copy`.
+const std::byte *elementsOf(const formwork_variable &, const std::byte *variables,
+                            std::vector<std::byte> &copy);
 
 /// Sets the variable to `elements`.
 void writeElements(const formwork_variable &, std::byte *variables, const void *elements);

@@ -21,14 +21,9 @@ static Array describeArray(const formwork_variable &variable) {
 /// The variable's elements: where they are, or a copy if they lie in another order.
 static Array arrayOf(const formwork_variable &variable, const std::byte *variables) {
   Array array = describeArray(variable);
-  if (isRowMajor(variable)) {
-    array.data = variables + variable.offset;
-    return array;
-  }
-  auto elements = std::make_shared<std::vector<std::byte>>(array.bytes());
-  readElements(variable, variables, elements->data());
-  array.data = elements->data();
-  array.owner = elements;
+  auto copy = std::make_shared<std::vector<std::byte>>();
+  array.data = elementsOf(variable, variables, *copy);
+  array.owner = copy;
   return array;
 }
 

@@ -68,8 +68,8 @@ static Handle memoryAccess() {
 
 static bool writeVariable(hid_t file, const formwork_variable &variable,
                           const std::byte *variables) {
-  std::vector<std::byte> elements(byteSize(variable));
-  readElements(variable, variables, elements.data());
+  std::vector<std::byte> copy;
+  const std::byte *elements = elementsOf(variable, variables, copy);
   Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose);
   H5Pset_create_intermediate_group(links, 1);
   Handle creation(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
@@ -81,8 +81,7 @@ static bool writeVariable(hid_t file, const formwork_variable &variable,
   hid_t type = nativeType(variable.dtype);
   Handle dataset(H5Dcreate2(file, variable.path, type, space, links, creation, H5P_DEFAULT),
                  H5Dclose);
-  return dataset.valid() &&
-         H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, elements.data()) >= 0;
+  return dataset.valid() && H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, elements) >= 0;
 }
 
 std::vector<std::byte> makeWeights(const formwork_model &model, const std::byte *bytes) {
