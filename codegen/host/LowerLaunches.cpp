@@ -57,7 +57,7 @@ private:
   func::FuncOp declare(StringRef suffix, TypeRange arguments);
   func::FuncOp writeTask();
   SmallVector<Value> countChunks(OpBuilder &builder, ValueRange buffers);
-  Value isWorthSplitting(OpBuilder &builder, ValueRange counts);
+  Value isWorthSplitting(OpBuilder &builder, ValueRange counts, Value total);
   void callKernels(OpBuilder &builder, ValueRange counts, ValueRange buffers);
   void callKernelsWithin(OpBuilder &builder, Value begin, Value end, ValueRange buffers);
   void callParallelFor(OpBuilder &builder, func::FuncOp task, Value count, ValueRange arguments);
@@ -206,7 +206,7 @@ void LauncherWriter::callParallelFor(OpBuilder &builder, func::FuncOp task, Valu
 }
 
 /// Whether the chunks have as much work as a region costs, and are two at least.
-Value LauncherWriter::isWorthSplitting(OpBuilder &builder, ValueRange counts) {
+Value LauncherWriter::isWorthSplitting(OpBuilder &builder, ValueRange counts, Value total) {
   auto constant = [&](int64_t value) -> Value {
     return arith::ConstantIndexOp::create(builder, location, value);
   };
@@ -214,13 +214,12 @@ Value LauncherWriter::isWorthSplitting(OpBuilder &builder, ValueRange counts) {
     return arith::CmpIOp::create(builder, location, arith::CmpIPredicate::sge, value,
                                  constant(least));
   };
-  Value work = constant(0), count = constant(0);
+  Value work = constant(0);
   for (auto [kernel, chunks] : llvm::zip_equal(kernels, counts)) {
     Value own = arith::MulIOp::create(builder, location, chunks, constant(kernel.workPerChunk()));
     work = arith::AddIOp::create(builder, location, work, own);
-    count = arith::AddIOp::create(builder, location, count, chunks);
   }
-  return arith::AndIOp::create(builder, location, atLeast(work, threshold), atLeast(count, 2));
+  return arith::AndIOp::create(builder, location, atLeast(work, threshold), atLeast(total, 2));
 }
 
 func::FuncOp LauncherWriter::run() {
@@ -236,16 +235,16 @@ func::FuncOp LauncherWriter::run() {
     func::ReturnOp::create(builder, location);
     return launcher;
   }
+  Value total = counts.front();
+  for (Value count : ArrayRef(counts).drop_front())
+    total = arith::AddIOp::create(builder, location, total, count);
   Value null = LLVM::ZeroOp::create(builder, location, pointer);
   Value threads = LLVM::ICmpOp::create(builder, location, LLVM::ICmpPredicate::ne, given[0], null);
   Value split =
-      arith::AndIOp::create(builder, location, isWorthSplitting(builder, counts), threads);
+      arith::AndIOp::create(builder, location, isWorthSplitting(builder, counts, total), threads);
   auto branch = scf::IfOp::create(builder, location, split, /*withElseRegion=*/true);
   OpBuilder then = branch.getThenBodyBuilder(), otherwise = branch.getElseBodyBuilder();
-  Value all = counts.front();
-  for (Value count : ArrayRef(counts).drop_front())
-    all = arith::AddIOp::create(then, location, all, count);
-  callParallelFor(then, writeTask(), all, given);
+  callParallelFor(then, writeTask(), total, given);
   callKernels(otherwise, counts, buffers);
   func::ReturnOp::create(builder, location);
   return launcher;
