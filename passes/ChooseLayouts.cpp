@@ -14,6 +14,8 @@
 // that anything but those reads, as a scan does, stay in row-major order.
 #include "passes/Passes.h"
 
+#include "mlir/Transforms/Passes.h"
+
 using namespace mlir;
 
 namespace formwork {
@@ -311,6 +313,12 @@ struct ChooseLayouts : impl::ChooseLayoutsBase<ChooseLayouts> {
     for (auto function : getOperation().getOps<func::FuncOp>())
       if (!function.isExternal())
         LayoutRewriter(function, sizes).run();
+    // Only here: most models have no matrix that is large enough, and nothing to clean up.
+    OpPassManager cleanUp(getOperation()->getName());
+    cleanUp.addPass(createCanonicalizerPass());
+    cleanUp.addPass(createCSEPass());
+    if (failed(runPipeline(cleanUp, getOperation())))
+      signalPassFailure();
   }
 };
 } // namespace
