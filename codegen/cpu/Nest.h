@@ -1,7 +1,7 @@
 // Writes the loops of one group of a kernel: chunks, tiles, passes, blocks.
 #pragma once
 
-#include "codegen/cpu/Evaluator.h"
+#include "codegen/cpu/Schedule.h"
 
 namespace formwork {
 
@@ -78,7 +78,8 @@ private:
   llvm::DenseMap<mlir::Value, Storage> scratch;
   llvm::DenseMap<mlir::OpOperand *, mlir::Value> panels;
   unsigned places = 0;
-  /// Of a group with a stepDim: sums are first given their initial values, then added to, then read.
+  /// Of a group with a stepDim: sums are first given their initial values, then added to, then
+  /// read.
   enum { AllAtOnce, InitialValues, OneStep, CompleteSums } phase = AllAtOnce;
   llvm::DenseMap<mlir::Value, mlir::Value> restingSums;
 };

@@ -22,12 +22,4 @@ def CPUTile : Pass<"fw-cpu-tile", "::mlir::ModuleOp"> {
   ];
 }
 
-def ExpandMath : Pass<"fw-expand-math"> {
-  let summary = "Turn exp, log and the like into arithmetic: polynomials, no calls";
-  let options = [
-    Option<"hasFMA", "fma", "bool", "true", "Whether a fused multiply-add is an instruction">
-  ];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
-}
-
 #endif

@@ -1,5 +1,6 @@
 // From the tile form to LLVM's dialect. Nothing is scheduled here.
 #include "codegen/cpu/Passes.h"
+#include "codegen/kernel/Passes.h"
 
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/MemRef/Transforms/Passes.h"

@@ -13,33 +13,6 @@ namespace formwork {
 
 using OpSet = llvm::SetVector<Operation *>;
 
-//===--- what an op is ---------------------------------------------------------------------------
-
-bool isReduction(linalg::GenericOp op) { return op.getNumReductionLoops() > 0; }
-
-Operation *combinerOf(linalg::GenericOp op) {
-  if (op.getNumDpsInits() != 1)
-    return nullptr;
-  Operation *last = op.getBlock()->getTerminator()->getOperand(0).getDefiningOp();
-  BlockArgument accumulator = op.getRegionOutputArgs()[0];
-  bool reorders =
-      isa_and_nonnull<arith::AddFOp, arith::MulFOp, arith::MaximumFOp, arith::MinimumFOp,
-                      arith::MaxNumFOp, arith::MinNumFOp, arith::AddIOp, arith::MulIOp,
-                      arith::MaxSIOp, arith::MinSIOp, arith::MaxUIOp, arith::MinUIOp, arith::AndIOp,
-                      arith::OrIOp>(last);
-  bool once =
-      accumulator.hasOneUse() && reorders && llvm::is_contained(last->getOperands(), accumulator);
-  return once ? last : nullptr;
-}
-
-bool isMultiplyAdd(linalg::GenericOp op) {
-  auto sum = dyn_cast_or_null<arith::AddFOp>(combinerOf(op));
-  if (!sum)
-    return false;
-  Value other = sum.getLhs() == op.getRegionOutputArgs()[0] ? sum.getRhs() : sum.getLhs();
-  return other.getDefiningOp<arith::MulFOp>() && other.hasOneUse();
-}
-
 /// Ops that take many times longer than an addition.
 static bool isExpensive(linalg::GenericOp op) {
   auto result = op->walk([](Operation *inner) {
@@ -320,7 +293,7 @@ LogicalResult Scheduler::keep(Value value, unsigned pass, Group &group) {
     if (inRegisters)
       return success();
     if (!fitsScratch(inner, group))
-      return producer->emitError() << "no CPU schedule: its result is read in a later pass of the "
+      return producer->emitError() << "no schedule: its result is read in a later pass of the "
                                       "same kernel and has no static bound";
     store(computed);
     return success();

@@ -12,12 +12,10 @@
 // - a *row statistic* is vectorized along what it reduces, and is one number per row.
 #pragma once
 
-#include "codegen/cpu/Kernel.h"
 #include "codegen/cpu/Target.h"
+#include "codegen/kernel/Evaluator.h"
 
 namespace formwork {
-
-constexpr int noDim = -1;
 
 /// Contractions that run in one loop over the dimensions they reduce.
 struct ContractionGroup {
@@ -43,13 +41,7 @@ struct Packed {
   int along;
 };
 
-struct Group {
-  Dims outer;
-  /// The vector dimension if it is an outer one; otherwise each pass has its own.
-  int vectorDim = noDim;
-  /// The outer dimension that a tile has several rows of.
-  int rowDim = noDim;
-  int64_t lanes = 1;
+struct Group : Tile {
   int64_t rows = 1, vectors = 1;
   /// Elements of the vector dimension in a tile, if it is outer.
   int64_t tileWidth = 0;
@@ -76,12 +68,5 @@ struct Schedule {
 
 /// Fails, with a diagnostic on the op, where no rule applies.
 mlir::FailureOr<Schedule> schedule(const Kernel &kernel, const CPUTarget &target);
-
-bool isReduction(mlir::linalg::GenericOp op);
-/// acc + a * b, the product used once.
-bool isMultiplyAdd(mlir::linalg::GenericOp op);
-/// The op that combines a single accumulator with new elements, if the body's last op is one that
-/// may be reordered.
-mlir::Operation *combinerOf(mlir::linalg::GenericOp op);
 
 } // namespace formwork

@@ -92,7 +92,7 @@ Value KernelWriter::extentOf(Evaluator &evaluator, Writer &writer, Dim dim) {
         if (index == getAffineDimExpr(dim, op.getContext()))
           if (Value size = sizeOf(operand.get(), axis))
             return size;
-  source->emitError() << "no CPU schedule: the size of a loop is known nowhere";
+  source->emitError() << "no schedule: the size of a loop is known nowhere";
   return {};
 }
 
@@ -168,7 +168,7 @@ LogicalResult KernelWriter::writeChunkCount(const Schedule &schedule) {
   func::FuncOp function = declare((source.getName() + ".chunks").str(), {}, index);
   ImplicitLocOpBuilder builder(source.getLoc(), OpBuilder::atBlockBegin(&function.front()));
   Writer writer(builder);
-  Evaluator evaluator(kernel, writer, target);
+  Evaluator evaluator(kernel, writer, target.hasFMA);
   if (failed(bind(evaluator, writer, function.getArguments())))
     return failure();
   Value total = writer.index(0);
@@ -188,7 +188,7 @@ LogicalResult KernelWriter::writeBody(const Schedule &schedule) {
                                OpBuilder(source).getI64IntegerAttr(workPerChunk(schedule)));
   ImplicitLocOpBuilder builder(source.getLoc(), OpBuilder::atBlockBegin(&function.front()));
   Writer writer(builder);
-  Evaluator evaluator(kernel, writer, target);
+  Evaluator evaluator(kernel, writer, target.hasFMA);
   ValueRange buffers = function.getArguments().drop_front(2);
   if (failed(bind(evaluator, writer, buffers)))
     return failure();

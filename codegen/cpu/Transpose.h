@@ -1,7 +1,7 @@
 // Square blocks turned in registers.
 #pragma once
 
-#include "codegen/cpu/Writer.h"
+#include "codegen/kernel/Writer.h"
 
 namespace formwork {
 

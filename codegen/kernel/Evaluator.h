@@ -5,13 +5,24 @@
 // the same for all lanes stays a scalar until it meets a vector.
 #pragma once
 
-#include "codegen/cpu/Schedule.h"
-#include "codegen/cpu/Writer.h"
+#include "codegen/kernel/Kernel.h"
+#include "codegen/kernel/Writer.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
 
 namespace formwork {
+
+/// What a tile spans, as far as places in it depend on that.
+struct Tile {
+  /// Dimensions of which a tile has but a part; what varies along them only within it.
+  Dims outer;
+  /// The vector dimension if it is an outer one; otherwise each pass has its own.
+  int vectorDim = noDim;
+  /// The outer dimension that a tile has several rows of.
+  int rowDim = noDim;
+  int64_t lanes = 1;
+};
 
 /// A place: the index of lane 0 in each dimension of the kernel, and where in the block that is.
 struct Point {
@@ -38,8 +49,9 @@ struct Storage {
 
 class Evaluator {
 public:
-  Evaluator(const Kernel &kernel, Writer &writer, const CPUTarget &target)
-      : kernel(kernel), writer(writer), target(target) {}
+  /// `hasFMA`: whether a fused multiply-add is an instruction.
+  Evaluator(const Kernel &kernel, Writer &writer, bool hasFMA)
+      : kernel(kernel), writer(writer), hasFMA(hasFMA) {}
 
   /// Ops outside any tile: gives each buffer-backed tensor and each scalar its value.
   void bind(mlir::Value tensor, mlir::Value buffer);
@@ -52,8 +64,8 @@ public:
   }
   mlir::Value extent(Dim dim) const { return extents[dim]; }
 
-  /// The group whose tile is being written.
-  void enter(const Group &next) { group = &next; }
+  /// The tile that is being written.
+  void enter(const Tile &next) { tile = &next; }
   void setStorage(mlir::Value value, Storage storage) { stored[value] = std::move(storage); }
   void setPanel(mlir::OpOperand *operand, Storage storage) { panels[operand] = std::move(storage); }
   void forget(mlir::Value value) { stored.erase(value); }
@@ -130,8 +142,8 @@ private:
 
   const Kernel &kernel;
   Writer &writer;
-  const CPUTarget &target;
-  const Group *group = nullptr;
+  bool hasFMA;
+  const Tile *tile = nullptr;
   llvm::SmallVector<mlir::Value> extents;
   mlir::IRMapping bound;
   llvm::DenseMap<mlir::Value, Storage> stored;

@@ -1,4 +1,4 @@
-#include "codegen/cpu/Writer.h"
+#include "codegen/kernel/Writer.h"
 
 #include "mlir/IR/OperationSupport.h"
 

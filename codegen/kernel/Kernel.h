@@ -14,6 +14,8 @@ namespace formwork {
 using Dim = unsigned;
 using Dims = llvm::SmallVector<Dim>;
 
+constexpr int noDim = -1;
+
 class Kernel {
 public:
   /// Brings the body into the form that the rest expects: every structured op a linalg.generic, and
@@ -69,5 +71,12 @@ enum class Step { None, Unit, Strided };
 Step stepOf(mlir::AffineMap access, Dim dim);
 /// Whether any index depends on `dim`.
 bool dependsOn(mlir::AffineMap access, Dim dim);
+
+bool isReduction(mlir::linalg::GenericOp op);
+/// acc + a * b, the product used once.
+bool isMultiplyAdd(mlir::linalg::GenericOp op);
+/// The op that combines a single accumulator with new elements, if the body's last op is one that
+/// may be reordered.
+mlir::Operation *combinerOf(mlir::linalg::GenericOp op);
 
 } // namespace formwork

@@ -1,4 +1,4 @@
-#include "codegen/cpu/Evaluator.h"
+#include "codegen/kernel/Evaluator.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -15,7 +15,7 @@ VectorType vectorOf(int64_t lanes, Type element) { return VectorType::get({lanes
 
 Value Evaluator::fail(Operation *op, const Twine &why) {
   if (!hasFailed)
-    op->emitError() << "no CPU schedule: " << why;
+    op->emitError() << "no schedule: " << why;
   hasFailed = true;
   return {};
 }
@@ -62,11 +62,11 @@ SmallVector<Value> Evaluator::indicesOf(const Storage &storage, AffineMap access
   }
   // Scratch holds a tile: outer dimensions count from where the tile begins.
   for (Dim dim : storage.dims) {
-    if (int(dim) == group->rowDim)
+    if (int(dim) == tile->rowDim)
       indices.push_back(writer.index(point.row));
-    else if (int(dim) == group->vectorDim)
-      indices.push_back(writer.index(point.vector * group->lanes));
-    else if (contains(group->outer, dim) || (kernel.isStatic(dim) && kernel.size(dim) == 1))
+    else if (int(dim) == tile->vectorDim)
+      indices.push_back(writer.index(point.vector * tile->lanes));
+    else if (contains(tile->outer, dim) || (kernel.isStatic(dim) && kernel.size(dim) == 1))
       // Readers of a dimension of one element need not have it as a loop.
       indices.push_back(writer.index(0));
     else
@@ -139,16 +139,15 @@ Value Evaluator::gatherLanes(Value buffer, AffineMap access, const Point &point)
   // Offsets of known strides fit 32 bits, of which a gather takes twice as many.
   constexpr int64_t far = 1 << 26;
   auto known = constantOf(stride);
-  Value offsets =
-      writer.make<arith::MulIOp>(spread(stride, point), writer.make<vector::StepOp>(vectorOf(
-                                                            point.lanes, stride.getType())));
+  Value offsets = writer.make<arith::MulIOp>(
+      spread(stride, point), writer.make<vector::StepOp>(vectorOf(point.lanes, stride.getType())));
   if (known && std::abs(*known) < far)
-    offsets = writer.make<arith::IndexCastOp>(
-        vectorOf(point.lanes, writer.builder.getI32Type()), offsets);
+    offsets = writer.make<arith::IndexCastOp>(vectorOf(point.lanes, writer.builder.getI32Type()),
+                                              offsets);
   VectorType type = vectorOf(point.lanes, element);
   VectorType lanes = vectorOf(point.lanes, writer.builder.getI1Type());
-  Value mask = point.mask ? point.mask
-                          : writer.make<arith::ConstantOp>(DenseElementsAttr::get(lanes, true));
+  Value mask =
+      point.mask ? point.mask : writer.make<arith::ConstantOp>(DenseElementsAttr::get(lanes, true));
   Value zero = writer.make<arith::ConstantOp>(type, writer.builder.getZeroAttr(type));
   return writer.make<vector::GatherOp>(type, buffer, indices, offsets, mask, zero);
 }
@@ -498,7 +497,7 @@ Value Evaluator::multiplyAdd(Operation &sum, BlockArgument accumulator, const IR
   bool isVector = isa<VectorType>(c.getType());
   if (isVector)
     a = spread(a, point), b = spread(b, point);
-  if (!target.hasFMA)
+  if (!hasFMA)
     return writer.make<arith::AddFOp>(c, writer.make<arith::MulFOp>(a, b));
   // Not vector.fma: LLVM may take that apart again.
   return writer.make<math::FmaOp>(a, b, c);
@@ -620,7 +619,7 @@ LogicalResult Evaluator::bindBody(func::FuncOp function) {
       auto type = memref::ExpandShapeOp::computeExpandedType(
           cast<MemRefType>(source.getType()), sizes, expand.getReassociationIndices());
       if (llvm::failed(type))
-        return op.emitError() << "no CPU schedule: a reshape of a strided view";
+        return op.emitError() << "no schedule: a reshape of a strided view";
       bound.map(expand.getResult(),
                 memref::ExpandShapeOp::create(builder, *type, source,
                                               expand.getReassociationIndices(), shape)
@@ -651,7 +650,7 @@ LogicalResult Evaluator::bindBody(func::FuncOp function) {
     } else if (matchPattern(&op, m_Constant()) && isa<TensorType>(op.getResult(0).getType())) {
       // Elements that are all the same are written where they are read.
       if (!isa<SplatElementsAttr>(::cast<arith::ConstantOp>(op).getValue()))
-        return op.emitError() << "no CPU schedule: a table of constants inside a kernel";
+        return op.emitError() << "no schedule: a table of constants inside a kernel";
     } else if (isa<arith::ArithDialect, affine::AffineDialect>(op.getDialect())) {
       // What depends on a tensor's element is not here: linalg ops compute that.
       writer.clone(op, bound);

@@ -6,10 +6,10 @@
 //
 // Floors, square roots and absolute values are instructions and stay. Maxima and minima may give
 // either zero where both operands are zeros.
-#include "codegen/cpu/MathBuilder.h"
-#include "codegen/cpu/Passes.h"
+#include "codegen/kernel/MathBuilder.h"
+#include "codegen/kernel/Passes.h"
 
-#include "codegen/cpu/math/Coefficients.inc"
+#include "codegen/kernel/math/Coefficients.inc"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -22,7 +22,7 @@ using namespace mlir;
 namespace formwork {
 
 #define GEN_PASS_DEF_EXPANDMATH
-#include "codegen/cpu/Passes.h.inc"
+#include "codegen/kernel/Passes.h.inc"
 
 /// The polynomial of either width.
 #define POLYNOMIAL(x, name)                                                                        \

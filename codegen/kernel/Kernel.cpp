@@ -1,4 +1,4 @@
-#include "codegen/cpu/Kernel.h"
+#include "codegen/kernel/Kernel.h"
 
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -63,7 +63,7 @@ LogicalResult Kernel::normalize(func::FuncOp function) {
       continue;
     rewriter.setInsertionPoint(op);
     if (failed(linalg::generalizeNamedOp(rewriter, op)))
-      return op->emitError() << "no CPU schedule for this op";
+      return op->emitError() << "no schedule for this op";
   }
   return success();
 }
@@ -199,6 +199,33 @@ void Kernel::findOutputs() {
 
 bool Kernel::isOutput(Value value) const {
   return llvm::any_of(outputs, [&](const Output &output) { return output.value == value; });
+}
+
+//===--- what an op is ---------------------------------------------------------------------------
+
+bool isReduction(linalg::GenericOp op) { return op.getNumReductionLoops() > 0; }
+
+Operation *combinerOf(linalg::GenericOp op) {
+  if (op.getNumDpsInits() != 1)
+    return nullptr;
+  Operation *last = op.getBlock()->getTerminator()->getOperand(0).getDefiningOp();
+  BlockArgument accumulator = op.getRegionOutputArgs()[0];
+  bool reorders =
+      isa_and_nonnull<arith::AddFOp, arith::MulFOp, arith::MaximumFOp, arith::MinimumFOp,
+                      arith::MaxNumFOp, arith::MinNumFOp, arith::AddIOp, arith::MulIOp,
+                      arith::MaxSIOp, arith::MinSIOp, arith::MaxUIOp, arith::MinUIOp, arith::AndIOp,
+                      arith::OrIOp>(last);
+  bool once =
+      accumulator.hasOneUse() && reorders && llvm::is_contained(last->getOperands(), accumulator);
+  return once ? last : nullptr;
+}
+
+bool isMultiplyAdd(linalg::GenericOp op) {
+  auto sum = dyn_cast_or_null<arith::AddFOp>(combinerOf(op));
+  if (!sum)
+    return false;
+  Value other = sum.getLhs() == op.getRegionOutputArgs()[0] ? sum.getRhs() : sum.getLhs();
+  return other.getDefiningOp<arith::MulFOp>() && other.hasOneUse();
 }
 
 } // namespace formwork
