@@ -60,7 +60,8 @@ private:
   std::vector<Entry> entries;
   StateLayout layout;
   CppLanguage language;
-  Symbols symbols;
+  /// Of the module, and of the module of kernels: each has names of its own.
+  Symbols hostSymbols, kernelSymbols;
   Scope names;
   llvm::StringMap<Kernel> scheduled;
   std::string globals, mathematics, hosts, entryPoints;
@@ -87,7 +88,9 @@ void ModulePrinter::nameSymbols() {
   module.walk([&](Operation *op) {
     if (isa<func::FuncOp, memref::GlobalOp>(op)) {
       StringRef symbol = cast<SymbolOpInterface>(op).getName();
-      symbols[symbol] = names.unique(variableName(symbol.ltrim('_')));
+      bool isHosts = op->getParentOp() == module;
+      (isHosts ? hostSymbols : kernelSymbols)[symbol] =
+          names.unique(variableName(symbol.ltrim('_')));
     }
   });
 }
@@ -104,6 +107,7 @@ static std::string elementText(Attribute value) {
 
 std::string ModulePrinter::printGlobal(memref::GlobalOp global) {
   MemRefType type = global.getType();
+  Symbols &symbols = global->getParentOp() == module ? hostSymbols : kernelSymbols;
   auto values = cast<DenseElementsAttr>(*global.getInitialValue());
   std::string text = "alignas(64) " + std::string(global.getConstant() ? "const " : "") +
                      language.elementType(type.getElementType()) + " " + symbols[global.getName()] +
@@ -142,7 +146,7 @@ static std::string describeArgument(func::FuncOp kernel, unsigned i) {
 std::string ModulePrinter::describeKernel(func::FuncOp kernel) {
   std::string text;
   llvm::raw_string_ostream os(text);
-  FunctionPrinter printer(language, symbols, names, os);
+  FunctionPrinter printer(language, kernelSymbols, names, os);
   SmallVector<std::string> layers, reads, writes;
   if (auto given = kernel->getAttrOfType<ArrayAttr>("fw.layers"))
     for (auto layer : given.getAsRange<StringAttr>())
@@ -168,12 +172,12 @@ LogicalResult ModulePrinter::printKernels() {
         continue;
       std::string text;
       llvm::raw_string_ostream os(text);
-      FunctionPrinter printer(language, symbols, names, os);
+      FunctionPrinter printer(language, kernelSymbols, names, os);
       bool isMath = function->hasAttr("fw.math");
       std::string returned =
           isMath ? language.type(function.getResultTypes().front(), false) : "void";
-      std::string head =
-          (isMath ? "FW_INLINE " : "FW_NOINLINE ") + returned + " " + symbols[function.getName()];
+      std::string head = (isMath ? "FW_INLINE " : "FW_NOINLINE ") + returned + " " +
+                         kernelSymbols[function.getName()];
       if (failed(printer.print(function, head)))
         result = failure();
       if (isMath) {
@@ -192,9 +196,9 @@ LogicalResult ModulePrinter::printHosts() {
   for (auto nested : module.getOps<ModuleOp>())
     if (nested.getName() == "kernels")
       scheduled = findKernels(nested);
-  LauncherPrinter launcher(language, symbols, names, scheduled);
+  LauncherPrinter launcher(language, kernelSymbols, names, scheduled);
   HostLanguage hostLanguage(launcher);
-  HostPrinter printer{hostLanguage, symbols, names, layout};
+  HostPrinter printer{hostLanguage, hostSymbols, names, layout};
   llvm::raw_string_ostream hostStream(hosts), entryStream(entryPoints);
   LogicalResult result = success();
   for (const Entry &entry : entries)
@@ -283,6 +287,8 @@ FailureOr<CppSource> compileForCpp(ModuleOp module, const CPUOptions &options) {
   CPUTarget target = scheduledFor(**machine);
   PassManager pipeline(module.getContext());
   pipeline.addPass(createCPUTile({target.vectorBytes, target.vectorRegisters, target.hasFMA}));
+  // What is computed for nothing is not made a function of.
+  pipeline.addPass(createCSEPass());
   pipeline.addPass(createNameBuffers());
   pipeline.addPass(createOutlineMath());
   pipeline.addPass(createExpandMath({target.hasFMA}));

@@ -144,18 +144,15 @@ void LauncherPrinter::print(Launcher &launcher) {
   std::vector<Part> parts;
   std::string counting;
   llvm::raw_string_ostream countingStream(counting);
+  FunctionPrinter printer(language, symbols, scope, countingStream);
+  printer.indent();
   for (Kernel &kernel : launcher.kernels) {
-    FunctionPrinter printer(language, symbols, scope, countingStream);
-    printer.indent();
     Part part;
     part.name = symbols.find(kernel.run.getName())->second;
     part.work = kernel.workPerChunk();
     part.declarations = printer.parameters(kernel.run, 2);
     for (const std::string &declaration : part.declarations)
       part.names.push_back(nameOfParameter(declaration));
-    // Those of the next kernel are other ones.
-    for (const std::string &name : part.names)
-      scope.take(name);
     if (kernel.chunks) {
       for (auto [own, given] :
            llvm::zip_equal(kernel.chunks.getArguments(), kernel.run.getArguments().drop_front(2)))
@@ -170,13 +167,13 @@ void LauncherPrinter::print(Launcher &launcher) {
     }
     if (!part.count.constant) {
       std::string name =
-          scope.unique(launcher.kernels.size() > 1 ? part.name + "_chunks" : "count");
+          printer.unique(launcher.kernels.size() > 1 ? part.name + "_chunks" : "count");
       printer.line("const int64_t " + name + " = " + part.count.text + ";");
       part.count = {name, Precedence::Primary, true};
     }
-    failed |= printer.result().failed();
     parts.push_back(std::move(part));
   }
+  failed |= printer.result().failed();
 
   SmallVector<std::string> declarations{"const formwork_context *context"};
   SmallVector<std::string> given;

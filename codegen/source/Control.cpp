@@ -112,7 +112,7 @@ static void printCall(func::CallOp op, Printer &printer) {
                            printer.arguments(op.getArgOperands(), op.getOperandTypes()));
   if (op.getNumResults() > 1)
     return printer.fail(op, "a call with several results");
-  if (op.getNumResults() == 0)
+  if (op->use_empty())
     return printer.line(called.text + ";");
   called.isSigned = op.getResult(0).getType().isIntOrIndex();
   printer.declare(op.getResult(0), "result", called);

@@ -128,6 +128,7 @@ std::vector<std::unique_ptr<Executor>> makeExecutors() {
   std::vector<std::unique_ptr<Executor>> executors;
   executors.push_back(makeReferenceExecutor());
   executors.push_back(makeCpuExecutor());
+  executors.push_back(makeCppExecutor());
   return executors;
 }
 

@@ -56,6 +56,10 @@ std::unique_ptr<Executor> makeReferenceExecutor(std::optional<Fault> fault = std
 /// Its arena comes poisoned too, between canaries.
 std::unique_ptr<Executor> makeCpuExecutor();
 
+/// The same by way of C++ source, compiled by g++. Ends the process where its results are not the
+/// bits that the object of makeCpuExecutor computes.
+std::unique_ptr<Executor> makeCppExecutor();
+
 /// One for each pipeline there is.
 std::vector<std::unique_ptr<Executor>> makeExecutors();
 
