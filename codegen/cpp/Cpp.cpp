@@ -167,6 +167,9 @@ std::string ModulePrinter::describeKernel(func::FuncOp kernel) {
 LogicalResult ModulePrinter::printKernels() {
   LogicalResult result = success();
   for (auto nested : module.getOps<ModuleOp>())
+    if (nested.getName() == "kernels")
+      scheduled = findKernels(nested);
+  for (auto nested : module.getOps<ModuleOp>())
     for (auto function : nested.getOps<func::FuncOp>()) {
       if (function.getName().ends_with(".chunks"))
         continue;
@@ -178,12 +181,14 @@ LogicalResult ModulePrinter::printKernels() {
           isMath ? language.type(function.getResultTypes().front(), false) : "void";
       std::string head = (isMath ? "FW_INLINE " : "FW_NOINLINE ") + returned + " " +
                          kernelSymbols[function.getName()];
-      if (failed(printer.print(function, head)))
+      std::vector<bool> kept;
+      if (failed(printer.print(function, head, isMath ? nullptr : &kept)))
         result = failure();
       if (isMath) {
         mathematics += text + "\n";
         continue;
       }
+      scheduled[function.getName()].kept = kept;
       std::string declaration = text.substr(0, text.find(") {") + 1) + ";\n";
       kernels.push_back({declaration, describeKernel(function) + text + "\n"});
     }
@@ -193,9 +198,6 @@ LogicalResult ModulePrinter::printKernels() {
 //===--- host ------------------------------------------------------------------------------------
 
 LogicalResult ModulePrinter::printHosts() {
-  for (auto nested : module.getOps<ModuleOp>())
-    if (nested.getName() == "kernels")
-      scheduled = findKernels(nested);
   LauncherPrinter launcher(language, kernelSymbols, names, scheduled);
   HostLanguage hostLanguage(launcher);
   HostPrinter printer{hostLanguage, hostSymbols, names, layout};
