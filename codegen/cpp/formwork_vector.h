@@ -416,6 +416,31 @@ template <class V> FW_INLINE V minimum(const V &a, const V &b) {
   return select(mask(a != a), a, select(mask(a < b), a, b));
 }
 
+template <class V> FW_INLINE V maximum(const V &a, element_of<V> b) {
+  return maximum(a, splat<V>(b));
+}
+template <class V> FW_INLINE V maximum(element_of<V> a, const V &b) {
+  return maximum(splat<V>(a), b);
+}
+template <class V> FW_INLINE V minimum(const V &a, element_of<V> b) {
+  return minimum(a, splat<V>(b));
+}
+template <class V> FW_INLINE V minimum(element_of<V> a, const V &b) {
+  return minimum(splat<V>(a), b);
+}
+
+// The same, but NaN only if both are.
+FW_INLINE float maximum_number(float a, float b) { return a != a ? b : b > a ? b : a; }
+FW_INLINE float minimum_number(float a, float b) { return a != a ? b : b < a ? b : a; }
+FW_INLINE double maximum_number(double a, double b) { return a != a ? b : b > a ? b : a; }
+FW_INLINE double minimum_number(double a, double b) { return a != a ? b : b < a ? b : a; }
+template <class V> FW_INLINE V maximum_number(const V &a, const V &b) {
+  return select(mask(a != a), b, select(mask(b > a), b, a));
+}
+template <class V> FW_INLINE V minimum_number(const V &a, const V &b) {
+  return select(mask(a != a), b, select(mask(b < a), b, a));
+}
+
 // ---- arithmetic
 
 // The upper half of a product.

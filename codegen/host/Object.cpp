@@ -84,7 +84,7 @@ CPUTarget scheduledFor(const llvm::TargetMachine &machine) {
 
 /// What every function is to be compiled for.
 static void setAttributes(llvm::Module &module, llvm::TargetMachine &machine) {
-  bool wide = machine.getTargetFeatureString().contains("+avx512f") ||
+  bool wide = machine.getTargetTriple().isX86() &&
               machine.getMCSubtargetInfo()->checkFeatures("+avx512f");
   for (llvm::Function &function : module) {
     if (function.isDeclaration())
