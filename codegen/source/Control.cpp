@@ -37,8 +37,12 @@ static SmallVector<std::string> declareResults(ValueRange results, Printer &prin
 static std::string counter(scf::ForOp op, Printer &printer) {
   if (auto name = op->getAttrOfType<StringAttr>("fw.name"))
     return name.str();
-  if (isa<BlockArgument>(op.getUpperBound()) &&
-      isa<func::FuncOp>(op.getUpperBound().getParentBlock()->getParentOp()))
+  // From a kernel's first argument to its second.
+  auto isArgument = [](Value bound) {
+    auto argument = dyn_cast<BlockArgument>(bound);
+    return argument && isa<func::FuncOp>(argument.getOwner()->getParentOp());
+  };
+  if (isArgument(op.getLowerBound()) && isArgument(op.getUpperBound()))
     return "chunk";
   constexpr StringRef letters = "ijklmn";
   return letters.substr(std::min<size_t>(printer.loopDepth, letters.size() - 1), 1).str();

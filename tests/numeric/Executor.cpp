@@ -142,6 +142,7 @@ std::unique_ptr<MLIRContext> makeContext() {
   // Many small modules: tests run side by side, not the passes of one.
   auto context = std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
   context->loadDialect<FwDialect>();
+  registerTestOps(*context);
   return context;
 }
 

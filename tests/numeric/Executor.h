@@ -63,6 +63,9 @@ std::unique_ptr<Executor> makeCppExecutor();
 /// One for each pipeline there is.
 std::vector<std::unique_ptr<Executor>> makeExecutors();
 
+/// Ops that only the tests know, added to a context that has the fw dialect.
+void registerTestOps(mlir::MLIRContext &context);
+
 /// A context that has the dialects of all pipelines and can translate to LLVM.
 std::unique_ptr<mlir::MLIRContext> makeContext();
 
