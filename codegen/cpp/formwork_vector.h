@@ -67,6 +67,8 @@ template <> struct integers<8> { using with_sign = int64_t; };
 
 template <class T, int N> struct vector_of {
   typedef T type __attribute__((vector_size(N * sizeof(T))));
+  // In memory: where elements are, be they of this type or another.
+  typedef T in_memory __attribute__((vector_size(N * sizeof(T)), aligned(sizeof(T)), may_alias));
 };
 template <class T, int N> using vector = typename vector_of<T, N>::type;
 
@@ -275,14 +277,22 @@ template <class V> FW_INLINE half<V> high(const V &v) { return bit_cast<halves<V
 
 template <class V, class T> FW_INLINE V load(const T *from) {
   static_assert(sizeof(T) == sizeof(element_of<V>), "lanes are elements");
+#ifndef FORMWORK_SCALAR
+  return *reinterpret_cast<const typename vector_of<element_of<V>, count_of<V>>::in_memory *>(from);
+#else
   V v;
   memcpy(&v, from, sizeof v);
   return v;
+#endif
 }
 
 template <class V, class T> FW_INLINE void store(T *to, const V &v) {
   static_assert(sizeof(T) == sizeof(element_of<V>), "lanes are elements");
+#ifndef FORMWORK_SCALAR
+  *reinterpret_cast<typename vector_of<element_of<V>, count_of<V>>::in_memory *>(to) = v;
+#else
   memcpy(to, &v, sizeof v);
+#endif
 }
 
 // The first `count` lanes alone: what lies behind them in memory is not touched. Loading gives the

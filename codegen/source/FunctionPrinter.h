@@ -105,6 +105,8 @@ private:
   void chooseInlined(mlir::Block &block);
   bool reads(mlir::Value value, llvm::StringRef variable);
   Expression offset(const Buffer &buffer, mlir::ValueRange indices);
+  void addTerms(mlir::Value index, const Expression &stride,
+                llvm::SmallVectorImpl<std::pair<Expression, bool>> &terms);
 
   const Language &language;
   const Symbols &symbols;

@@ -1,7 +1,9 @@
 // Rules for memref: what is loaded and stored, and views, which become pointers and strides.
 #include "codegen/source/FunctionPrinter.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
 
@@ -23,17 +25,42 @@ const Buffer &FunctionPrinter::buffer(Value value) {
   return buffers[value] = Buffer{{"NULL"}, nothing, nothing, false};
 }
 
-/// The number of an element, counted from the first.
+/// Whether a value counts a loop that is unrolled whole: it will be a constant.
+static bool isUnrolled(Value value) {
+  auto argument = dyn_cast<BlockArgument>(value);
+  auto loop = argument ? dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp()) : scf::ForOp();
+  if (!loop || argument != loop.getInductionVar())
+    return false;
+  auto unrolled = loop->getAttrOfType<IntegerAttr>("fw.unroll");
+  auto iterations = loop.getStaticTripCount();
+  return unrolled && iterations && iterations->sle(unrolled.getInt());
+}
+
+void FunctionPrinter::addTerms(Value index, const Expression &stride,
+                               SmallVectorImpl<std::pair<Expression, bool>> &terms) {
+  auto added = index.getDefiningOp<arith::AddIOp>();
+  if (added && inlined.contains(added)) {
+    addTerms(added.getLhs(), stride, terms);
+    addTerms(added.getRhs(), stride, terms);
+  } else {
+    terms.emplace_back(product(use(index), stride), isUnrolled(index));
+  }
+}
+
+/// The number of an element, counted from the first. What will be constant comes last, so that the
+/// rest is one address.
 Expression FunctionPrinter::offset(const Buffer &buffer, ValueRange indices) {
+  SmallVector<std::pair<Expression, bool>> terms;
+  for (auto [index, stride] : llvm::zip_equal(indices, buffer.strides))
+    addTerms(index, stride, terms);
   Expression total = integer(0);
   int64_t constant = 0;
-  for (auto [index, stride] : llvm::zip_equal(indices, buffer.strides)) {
-    Expression step = product(use(index), stride);
-    if (step.constant)
-      constant += *step.constant;
-    else
-      total = sum(total, step);
-  }
+  for (bool last : {false, true})
+    for (const auto &[term, isLast] : terms)
+      if (term.constant)
+        constant += last ? 0 : *term.constant;
+      else if (isLast == last)
+        total = sum(total, term);
   return sum(total, integer(constant));
 }
 
