@@ -200,7 +200,7 @@ LogicalResult ModulePrinter::printKernels() {
 LogicalResult ModulePrinter::printHosts() {
   LauncherPrinter launcher(language, kernelSymbols, names, scheduled);
   HostLanguage hostLanguage(launcher);
-  HostPrinter printer{hostLanguage, hostSymbols, names, layout};
+  HostPrinter printer(hostLanguage, hostSymbols, names, layout);
   llvm::raw_string_ostream hostStream(hosts), entryStream(entryPoints);
   LogicalResult result = success();
   for (const Entry &entry : entries)

@@ -56,6 +56,19 @@ static void printCopy(memref::CopyOp op, FunctionPrinter &printer) {
 
 HostLanguage::HostLanguage(LauncherPrinter &launchers) : launchers(launchers) {
   statement<memref::CopyOp>(printCopy);
+  Rule view = *find(memref::ViewOp::getOperationName());
+  statement<memref::ViewOp>([this, view](memref::ViewOp op, FunctionPrinter &printer) {
+    bool isNeeded = llvm::any_of(op->getUses(), [this](OpOperand &use) {
+      return !isa<LaunchOp>(use.getOwner()) || this->launchers.takes(use);
+    });
+    if (isNeeded)
+      return view.statement(op, printer);
+    // Its sizes may be asked for, but no pointer to it.
+    SmallVector<Expression> sizes;
+    for (Value size : op.getSizes())
+      sizes.push_back(printer.use(size));
+    printer.bindBuffer(op.getResult(), Expression{"nullptr"}, sizes);
+  });
   statement<LaunchOp>([this](LaunchOp launch, FunctionPrinter &printer) {
     if (auto run = runs.find(launch); run != runs.end())
       this->launchers.call(run->second, printer);
@@ -72,97 +85,121 @@ void HostLanguage::setRuns(func::FuncOp function) {
 
 //===--- host functions --------------------------------------------------------------------------
 
-/// A line of the prologue, needed if its name is.
 namespace {
+/// A line of the prologue, needed if its name is.
 struct Declaration {
   std::string name, text;
 };
+
+/// Finds a host function's arguments in what its entry point is given.
+class Prologue {
+public:
+  Prologue(FunctionPrinter &printer, const StateLayout &layout)
+      : printer(printer), layout(layout) {}
+
+  LogicalResult bind(func::FuncOp host, BlockArgument argument);
+  /// Only what `text` uses.
+  void print(StringRef text, FunctionPrinter &out) const {
+    for (const Declaration &declaration : lines)
+      if (hasWord(text, declaration.name))
+        out.line(declaration.text);
+  }
+
+private:
+  Expression sizeOf(int64_t symbol);
+
+  FunctionPrinter &printer;
+  const StateLayout &layout;
+  std::vector<Declaration> lines;
+  llvm::DenseMap<int64_t, Expression> sizes;
+  unsigned buffers = 0;
+};
 } // namespace
 
-static std::string pointerTo(Value buffer, const Language &language) {
-  auto type = cast<MemRefType>(buffer.getType());
-  return (isWritten(buffer) ? "" : "const ") + language.elementType(type.getElementType()) + " *";
+static std::string sizeName(int64_t symbol) {
+  return symbol ? "size" + std::to_string(symbol) : "batch";
+}
+
+Expression Prologue::sizeOf(int64_t symbol) {
+  Expression &size = sizes[symbol];
+  if (size.text.empty()) {
+    size = {printer.unique(sizeName(symbol)), P::Primary, true};
+    lines.push_back(
+        {size.text, "const int64_t " + size.text + " = dims[" + std::to_string(symbol) + "];"});
+  }
+  return size;
+}
+
+LogicalResult Prologue::bind(func::FuncOp host, BlockArgument argument) {
+  unsigned i = argument.getArgNumber();
+  if (auto symbol = host.getArgAttrOfType<IntegerAttr>(i, "fw.symbol")) {
+    printer.bind(argument, sizeOf(symbol.getInt()));
+    return success();
+  }
+  if (host.getArgAttr(i, "fw.arena")) {
+    printer.bindBuffer(argument, {"arena"}, {integer(0)});
+    return success();
+  }
+  auto type = cast<MemRefType>(argument.getType());
+  SmallVector<Expression> dynamic;
+  if (auto symbols = host.getArgAttrOfType<DenseI64ArrayAttr>(i, "fw.symbols"))
+    for (auto [size, symbol] : llvm::zip_equal(type.getShape(), symbols.asArrayRef()))
+      if (ShapedType::isDynamic(size))
+        dynamic.push_back(sizeOf(symbol));
+  auto given = host.getArgAttrOfType<StringAttr>(i, "fw.name");
+  std::string name = printer.unique(given ? given.getValue() : "buffer"), from;
+  std::string pointer = (isWritten(argument) ? "" : "const ") +
+                        printer.getLanguage().elementType(type.getElementType()) + " *";
+  if (auto variable = host.getArgAttrOfType<FlatSymbolRefAttr>(i, "fw.variable"))
+    from = "reinterpret_cast<" + pointer + ">(variables + " +
+           std::to_string(layout.find(variable.getValue())->offset) + ")";
+  else if (host.getArgAttr(i, "fw.role"))
+    from = "static_cast<" + pointer + ">(buffers[" + std::to_string(buffers++) + "])";
+  else
+    return host.emitError() << "argument #" << i
+                            << " is no buffer, variable or size: nobody can give it";
+  lines.push_back({name, pointer + "const " + name + " = " + from + ";"});
+  printer.bindBuffer(argument, {name}, dynamic);
+  return success();
+}
+
+/// `head(parameters) {`: those that `body` does not use have no names.
+static void openFunction(const std::string &head, ArrayRef<std::pair<StringRef, StringRef>> given,
+                         StringRef body, FunctionPrinter &out) {
+  SmallVector<std::string> parameters;
+  for (auto [type, name] : given)
+    parameters.push_back(
+        (type + (hasWord(body, name) ? name.str() : " /*" + name.str() + "*/")).str());
+  out.line(head + "(" + llvm::join(parameters, ", ") + ") {");
 }
 
 LogicalResult HostPrinter::printHost(func::FuncOp host, raw_ostream &os) {
   language.setRuns(host);
-  std::string text;
-  llvm::raw_string_ostream body(text);
-  FunctionPrinter printer(language, symbols, names, body);
+  std::string text, body;
+  llvm::raw_string_ostream stream(text), bodyStream(body);
+  FunctionPrinter printer(language, symbols, names, stream);
   printer.indent();
   for (StringRef name : {"context", "variables", "arena", "dims", "buffers"})
     (void)printer.unique(name);
-
-  std::vector<Declaration> prologue;
-  llvm::DenseMap<int64_t, Expression> sizes;
-  auto sizeOf = [&](int64_t symbol) {
-    Expression &size = sizes[symbol];
-    if (size.text.empty()) {
-      size = {printer.unique(symbol ? "size" + std::to_string(symbol) : "batch"), P::Primary, true};
-      prologue.push_back(
-          {size.text, "const int64_t " + size.text + " = dims[" + std::to_string(symbol) + "];"});
-    }
-    return size;
-  };
-  unsigned buffer = 0;
-  for (BlockArgument argument : host.getArguments()) {
-    unsigned i = argument.getArgNumber();
-    auto attribute = [&](StringRef name) { return host.getArgAttr(i, name); };
-    if (auto symbol = host.getArgAttrOfType<IntegerAttr>(i, "fw.symbol")) {
-      printer.bind(argument, sizeOf(symbol.getInt()));
-      continue;
-    }
-    if (attribute("fw.arena")) {
-      printer.bindBuffer(argument, {"arena"}, {integer(0)});
-      continue;
-    }
-    SmallVector<Expression> dynamic;
-    if (auto symbols = host.getArgAttrOfType<DenseI64ArrayAttr>(i, "fw.symbols"))
-      for (auto [size, symbol] :
-           llvm::zip_equal(cast<MemRefType>(argument.getType()).getShape(), symbols.asArrayRef()))
-        if (ShapedType::isDynamic(size))
-          dynamic.push_back(sizeOf(symbol));
-    auto given = host.getArgAttrOfType<StringAttr>(i, "fw.name");
-    std::string name = printer.unique(given ? given.getValue() : "buffer");
-    std::string pointer = pointerTo(argument, language), from;
-    if (auto variable = host.getArgAttrOfType<FlatSymbolRefAttr>(i, "fw.variable"))
-      from = "reinterpret_cast<" + pointer + ">(variables + " +
-             std::to_string(layout.find(variable.getValue())->offset) + ")";
-    else if (attribute("fw.role"))
-      from = "static_cast<" + pointer + ">(buffers[" + std::to_string(buffer++) + "])";
-    else
-      return host.emitError() << "argument #" << i
-                              << " is no buffer, variable or size: nobody can give it";
-    prologue.push_back({name, pointer + "const " + name + " = " + from + ";"});
-    printer.bindBuffer(argument, {name}, dynamic);
-  }
+  Prologue prologue(printer, layout);
+  for (BlockArgument argument : host.getArguments())
+    if (failed(prologue.bind(host, argument)))
+      return failure();
   printer.statements(host.front());
-  if (failed(printer.result()))
-    return failure();
 
-  std::string head;
-  llvm::raw_string_ostream headStream(head);
-  FunctionPrinter lines(language, symbols, names, headStream);
+  FunctionPrinter lines(language, symbols, names, bodyStream), out(language, symbols, names, os);
   lines.indent();
-  for (const Declaration &declaration : prologue)
-    if (hasWord(text, declaration.name))
-      lines.line(declaration.text);
-  head += text;
-  auto parameter = [&](StringRef type, StringRef name) {
-    return (type + (hasWord(head, name) ? name.str() : " /*" + name.str() + "*/")).str();
-  };
-  std::string variables = layout.isMutable() ? "uint8_t *" : "const uint8_t *";
-  FunctionPrinter out(language, symbols, names, os);
-  out.line("FW_NOINLINE void " + symbols.find(host.getName())->second + "(" +
-           llvm::join(ArrayRef<std::string>{parameter("const formwork_context *", "context"),
-                                            parameter(variables, "variables"),
-                                            parameter("uint8_t *", "arena"),
-                                            parameter("const int64_t *", "dims"),
-                                            parameter("void *const *", "buffers")},
-                      ", ") +
-           ") {");
-  os << head << "}\n\n";
-  return success();
+  prologue.print(text, lines);
+  body += text;
+  openFunction("FW_NOINLINE void " + symbols.find(host.getName())->second,
+               {{"const formwork_context *", "context"},
+                {layout.isMutable() ? "uint8_t *" : "const uint8_t *", "variables"},
+                {"uint8_t *", "arena"},
+                {"const int64_t *", "dims"},
+                {"void *const *", "buffers"}},
+               body, out);
+  os << body << "}\n\n";
+  return printer.result();
 }
 
 //===--- entry points ----------------------------------------------------------------------------
@@ -178,50 +215,51 @@ static std::string checkDims(const Entry &entry, const ConcreteEntry &concrete) 
 LogicalResult HostPrinter::printEntry(const Entry &entry, const ConcreteEntry &concrete,
                                       func::FuncOp arenaSize, raw_ostream &os) {
   std::string text;
-  llvm::raw_string_ostream body(text);
-  FunctionPrinter printer(language, symbols, names, body);
-  printer.indent();
+  llvm::raw_string_ostream stream(text);
+  FunctionPrinter body(language, symbols, names, stream), out(language, symbols, names, os);
+  body.indent();
   if (std::string wrong = checkDims(entry, concrete); !wrong.empty()) {
-    printer.line("if (" + wrong + ")");
-    printer.line("  return FORMWORK_BAD_DIMS;");
+    body.line("if (" + wrong + ")");
+    body.line("  return FORMWORK_BAD_DIMS;");
   }
-  printer.line("const fw::flush_denormals mode;");
+  // The host function is not inlined: no arithmetic moves across the change of mode.
+  body.line("const fw::flush_denormals mode;");
   std::string variables = layout.isMutable() ? "static_cast<uint8_t *>(state)"
                                              : "static_cast<const uint8_t *>(constants)";
-  printer.line(symbols.find(concrete.function)->second + "(context, " + variables +
-               ", static_cast<uint8_t *>(arena), dims, buffers);");
-  printer.line("return FORMWORK_OK;");
-  FunctionPrinter out(language, symbols, names, os);
-  auto parameter = [&](StringRef type, StringRef name) {
-    return (type + (hasWord(text, name) ? name.str() : " /*" + name.str() + "*/")).str();
-  };
-  out.line(
-      "int " + concrete.symbol + "(" +
-      llvm::join(ArrayRef<std::string>{parameter("const formwork_context *", "context"),
-                                       parameter("const void *", "constants"),
-                                       parameter("void *", "state"), parameter("void *", "arena"),
-                                       parameter("const int64_t *", "dims"),
-                                       parameter("void *const *", "buffers")},
-                 ", ") +
-      ") {");
+  body.line(symbols.find(concrete.function)->second + "(context, " + variables +
+            ", static_cast<uint8_t *>(arena), dims, buffers);");
+  body.line("return FORMWORK_OK;");
+  openFunction("int " + concrete.symbol,
+               {{"const formwork_context *", "context"},
+                {"const void *", "constants"},
+                {"void *", "state"},
+                {"void *", "arena"},
+                {"const int64_t *", "dims"},
+                {"void *const *", "buffers"}},
+               text, out);
   os << text << "}\n\n";
+  return printArenaSize(concrete, arenaSize, os);
+}
 
-  text.clear();
-  FunctionPrinter size(language, symbols, names, body);
-  size.indent();
-  for (BlockArgument argument : arenaSize.getArguments()) {
+LogicalResult HostPrinter::printArenaSize(const ConcreteEntry &concrete, func::FuncOp size,
+                                          raw_ostream &os) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  FunctionPrinter body(language, symbols, names, stream), out(language, symbols, names, os);
+  body.indent();
+  for (BlockArgument argument : size.getArguments()) {
     int64_t symbol =
-        arenaSize.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), "fw.symbol").getInt();
-    std::string name = size.unique(symbol ? "size" + std::to_string(symbol) : "batch");
+        size.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), "fw.symbol").getInt();
+    std::string name = body.unique(sizeName(symbol));
     if (!argument.use_empty())
-      size.line("const int64_t " + name + " = dims[" + std::to_string(symbol) + "];");
-    size.bind(argument, Expression{name, P::Primary, true});
+      body.line("const int64_t " + name + " = dims[" + std::to_string(symbol) + "];");
+    body.bind(argument, Expression{name, P::Primary, true});
   }
-  size.statements(arenaSize.front());
-  size.line("return " + size.use(arenaSize.front().getTerminator()->getOperand(0)).text + ";");
-  os << "int64_t " << concrete.arenaSymbol << "(" << parameter("const int64_t *", "dims") << ") {\n"
-     << text << "}\n\n";
-  return success(succeeded(printer.result()) && succeeded(size.result()));
+  body.statements(size.front());
+  body.line("return " + body.use(size.front().getTerminator()->getOperand(0)).text + ";");
+  openFunction("int64_t " + concrete.arenaSymbol, {{"const int64_t *", "dims"}}, text, out);
+  os << text << "}\n\n";
+  return body.result();
 }
 
 } // namespace formwork::cpp

@@ -20,17 +20,26 @@ private:
   llvm::DenseMap<mlir::Operation *, llvm::SmallVector<LaunchOp>> runs;
 };
 
-struct HostPrinter {
-  HostLanguage &language;
-  const source::Symbols &symbols;
-  const source::Scope &names;
-  const StateLayout &layout;
+class HostPrinter {
+public:
+  HostPrinter(HostLanguage &language, const source::Symbols &symbols, const source::Scope &names,
+              const StateLayout &layout)
+      : language(language), symbols(symbols), names(names), layout(layout) {}
 
   /// `void NAME(context, variables, arena, dims, buffers)`: what an entry point runs.
   mlir::LogicalResult printHost(mlir::func::FuncOp host, llvm::raw_ostream &os);
   /// The functions of runtime/formwork.h for one concrete function.
   mlir::LogicalResult printEntry(const Entry &entry, const ConcreteEntry &concrete,
                                  mlir::func::FuncOp arenaSize, llvm::raw_ostream &os);
+
+private:
+  mlir::LogicalResult printArenaSize(const ConcreteEntry &concrete, mlir::func::FuncOp size,
+                                     llvm::raw_ostream &os);
+
+  HostLanguage &language;
+  const source::Symbols &symbols;
+  const source::Scope &names;
+  const StateLayout &layout;
 };
 
 } // namespace formwork::cpp

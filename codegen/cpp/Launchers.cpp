@@ -96,12 +96,28 @@ SmallVector<Expression> LauncherPrinter::arguments(LaunchOp launch, const Kernel
   return printer.arguments(launch.getOperands(), function.getArgumentTypes().drop_front(2));
 }
 
+bool LauncherPrinter::takes(OpOperand &operand) const {
+  Kernel kernel = kernels.lookup(cast<LaunchOp>(operand.getOwner()).getKernelName());
+  size_t parameter = 2;
+  for (unsigned i = 0; i < operand.getOperandNumber(); ++i) {
+    ++parameter;
+    if (auto type = dyn_cast<MemRefType>(kernel.run.getArgumentTypes()[2 + i])) {
+      DynamicShape dynamic(type);
+      parameter += dynamic.sizes.size() + dynamic.strides.size();
+    }
+  }
+  return kernel.kept[parameter];
+}
+
 void LauncherPrinter::call(ArrayRef<LaunchOp> launches, FunctionPrinter &printer) {
   const Launcher &launcher = launcherOf(launches);
   if (!launcher.name.empty()) {
-    SmallVector<Expression> all{{"context"}};
+    SmallVector<Expression> given, all{{"context"}};
     for (auto [launch, kernel] : llvm::zip_equal(launches, launcher.kernels))
-      llvm::append_range(all, arguments(launch, kernel, printer));
+      llvm::append_range(given, arguments(launch, kernel, printer));
+    for (auto [argument, isKept] : llvm::zip_equal(given, launcher.kept))
+      if (isKept)
+        all.push_back(argument);
     return printer.line(source::call(launcher.name, all).text + ";");
   }
   for (auto [given, kernel] : llvm::zip_equal(launches, launcher.kernels)) {
@@ -117,14 +133,42 @@ void LauncherPrinter::call(ArrayRef<LaunchOp> launches, FunctionPrinter &printer
   }
 }
 
+//===--- one launcher ----------------------------------------------------------------------------
+
 namespace {
 /// A kernel within a launcher: its parameters there, and how many chunks it has.
 struct Part {
   std::string name;
   SmallVector<std::string> declarations, names;
+  /// Which of its parameters, begin and end included, the kernel has.
   std::vector<bool> kept;
   Expression count;
   int64_t work;
+};
+
+/// The text of a launcher, and of its task if it hands out chunks.
+class LauncherText {
+public:
+  LauncherText(StringRef name, std::vector<Part> parts, std::string counting, bool splits);
+
+  void print(FunctionPrinter &out, raw_ostream &os);
+  /// Of all parameters of all kernels: which the launcher has.
+  std::vector<bool> kept;
+
+private:
+  void chooseParameters(StringRef counting);
+  void printArguments(raw_ostream &os);
+  void printTask(FunctionPrinter &out, raw_ostream &os);
+  void printSplit(FunctionPrinter &out);
+  static std::string call(const Part &part, StringRef begin, StringRef end, StringRef prefix);
+
+  std::string name;
+  std::vector<Part> parts;
+  /// Statements that compute how many chunks there are.
+  std::string counting;
+  bool splits;
+  SmallVector<std::string> declarations;
+  Expression total = integer(0), work = integer(0);
 };
 } // namespace
 
@@ -132,8 +176,29 @@ static std::string nameOfParameter(StringRef declaration) {
   return declaration.substr(declaration.find_last_of(" *&") + 1).str();
 }
 
+LauncherText::LauncherText(StringRef name, std::vector<Part> parts, std::string counting,
+                           bool splits)
+    : name(name), parts(std::move(parts)), counting(std::move(counting)), splits(splits) {
+  for (const Part &part : this->parts) {
+    total = sum(total, part.count);
+    work = sum(work, product(part.count, integer(part.work)));
+  }
+  chooseParameters(this->counting);
+}
+
+/// Those that a kernel has, or that say how many chunks there are.
+void LauncherText::chooseParameters(StringRef counting) {
+  for (const Part &part : parts)
+    for (auto [i, declaration] : llvm::enumerate(part.declarations)) {
+      bool isNeeded = part.kept[i + 2] || hasWord(counting, part.names[i]);
+      kept.push_back(isNeeded);
+      if (isNeeded)
+        declarations.push_back(declaration);
+    }
+}
+
 /// `name(begin, end, arguments);`
-static std::string callOf(const Part &part, StringRef begin, StringRef end, StringRef prefix) {
+std::string LauncherText::call(const Part &part, StringRef begin, StringRef end, StringRef prefix) {
   SmallVector<std::string> all{begin.str(), end.str()}, needed;
   for (const std::string &name : part.names)
     all.push_back(prefix.str() + name);
@@ -143,17 +208,113 @@ static std::string callOf(const Part &part, StringRef begin, StringRef end, Stri
   return part.name + "(" + llvm::join(needed, ", ") + ");";
 }
 
+/// What tasks are handed: the launcher's arguments, and numbers of chunks.
+void LauncherText::printArguments(raw_ostream &os) {
+  os << "struct " << name << "_arguments {\n";
+  for (StringRef declaration : declarations) {
+    auto [before, after] = declaration.split("__restrict ");
+    os << "  " << before << after << ";\n";
+  }
+  for (const Part &part : parts)
+    if (!part.count.constant)
+      os << "  int64_t " << part.count.text << ";\n";
+  os << "};\n\n";
+}
+
+/// Runs on any thread a range of chunks, those of each kernel numbered after those of the one
+/// before.
+void LauncherText::printTask(FunctionPrinter &out, raw_ostream &os) {
+  os << "void " << name << "_task(void *closure, int64_t begin, int64_t end) {\n";
+  out.indent();
+  out.line("const auto *task = static_cast<const " + name + "_arguments *>(closure);");
+  out.line("const fw::flush_denormals mode;");
+  Expression first = integer(0);
+  for (const Part &part : parts) {
+    Expression count = part.count;
+    if (!count.constant)
+      count.text = "task->" + count.text;
+    auto clamped = [&](StringRef bound) {
+      return source::call("fw::within", {{bound.str()}, first, count}).text;
+    };
+    bool only = parts.size() == 1;
+    out.line(
+        call(part, only ? "begin" : clamped("begin"), only ? "end" : clamped("end"), "task->"));
+    first = sum(first, count);
+  }
+  out.dedent();
+  os << "}\n\n";
+}
+
+/// Hands out the chunks if there are threads, several chunks and enough work.
+void LauncherText::printSplit(FunctionPrinter &out) {
+  auto atLeast = [](const Expression &value, int64_t least) {
+    return value.constant
+               ? ""
+               : " && " + within(value, Precedence::Additive) + " >= " + std::to_string(least);
+  };
+  SmallVector<std::string> given;
+  for (const std::string &declaration : declarations)
+    given.push_back(nameOfParameter(declaration));
+  for (const Part &part : parts)
+    if (!part.count.constant)
+      given.push_back(part.count.text);
+  out.enter();
+  out.open("if (context && context->parallel_for" + atLeast(total, 2) + atLeast(work, threshold()) +
+           ")");
+  out.line(name + "_arguments task = {" + llvm::join(given, ", ") + "};");
+  out.line("context->parallel_for(context->pool, " + total.text + ", " + name + "_task, &task);");
+  out.reopen("} else {");
+}
+
+void LauncherText::print(FunctionPrinter &out, raw_ostream &os) {
+  if (splits) {
+    printArguments(os);
+    printTask(out, os);
+  }
+  SmallVector<std::string> all{splits ? "const formwork_context *context"
+                                      : "const formwork_context * /*context*/"};
+  llvm::append_range(all, declarations);
+  out.line("void " + name + "(" + llvm::join(all, ", ") + ") {");
+  os << counting;
+  out.indent();
+  if (splits)
+    printSplit(out);
+  for (const Part &part : parts)
+    out.line(call(part, "0", part.count.text, ""));
+  if (splits)
+    out.close();
+  out.dedent();
+  os << "}\n\n";
+}
+
+/// Prints what counts a kernel's chunks to `printer`, which knows the kernel's arguments.
+static Expression countChunks(Kernel &kernel, StringRef name, FunctionPrinter &printer) {
+  if (!kernel.chunks)
+    return integer(1);
+  for (auto [own, given] :
+       llvm::zip_equal(kernel.chunks.getArguments(), kernel.run.getArguments().drop_front(2)))
+    if (isa<MemRefType>(own.getType()))
+      printer.bindBuffer(own, Buffer(printer.buffer(given)));
+    else
+      printer.bind(own, printer.use(given));
+  printer.statements(kernel.chunks.front());
+  Expression count = printer.use(kernel.chunks.front().getTerminator()->getOperand(0));
+  if (count.constant)
+    return count;
+  std::string variable = printer.unique(name);
+  printer.line("const int64_t " + variable + " = " + count.text + ";");
+  return {variable, Precedence::Primary, true};
+}
+
 void LauncherPrinter::print(Launcher &launcher) {
-  llvm::raw_string_ostream os(definitions);
   Scope scope(&names);
-  for (StringRef name : {"context", "task", "chunks", "begin", "end", "mode"})
+  for (StringRef name : {"context", "task", "closure", "begin", "end", "mode"})
     scope.take(name);
-  // What parameters are called is known only once their kernels' are.
-  std::vector<Part> parts;
   std::string counting;
   llvm::raw_string_ostream countingStream(counting);
   FunctionPrinter printer(language, symbols, scope, countingStream);
   printer.indent();
+  std::vector<Part> parts;
   for (Kernel &kernel : launcher.kernels) {
     Part part;
     part.name = symbols.find(kernel.run.getName())->second;
@@ -162,96 +323,16 @@ void LauncherPrinter::print(Launcher &launcher) {
     part.declarations = printer.parameters(kernel.run, 2);
     for (const std::string &declaration : part.declarations)
       part.names.push_back(nameOfParameter(declaration));
-    if (kernel.chunks) {
-      for (auto [own, given] :
-           llvm::zip_equal(kernel.chunks.getArguments(), kernel.run.getArguments().drop_front(2)))
-        if (isa<MemRefType>(own.getType()))
-          printer.bindBuffer(own, Buffer(printer.buffer(given)));
-        else
-          printer.bind(own, printer.use(given));
-      printer.statements(kernel.chunks.front());
-      part.count = printer.use(kernel.chunks.front().getTerminator()->getOperand(0));
-    } else {
-      part.count = integer(1);
-    }
-    if (!part.count.constant) {
-      std::string name =
-          printer.unique(launcher.kernels.size() > 1 ? part.name + "_chunks" : "count");
-      printer.line("const int64_t " + name + " = " + part.count.text + ";");
-      part.count = {name, Precedence::Primary, true};
-    }
+    bool only = launcher.kernels.size() == 1;
+    part.count = countChunks(kernel, only ? "chunks" : part.name + "_chunks", printer);
     parts.push_back(std::move(part));
   }
   failed |= printer.result().failed();
-
-  SmallVector<std::string> declarations{"const formwork_context *context"};
-  SmallVector<std::string> given;
-  std::string members;
-  Expression total = integer(0), work = integer(0);
-  for (const Part &part : parts) {
-    llvm::append_range(declarations, part.declarations);
-    llvm::append_range(given, part.names);
-    for (const std::string &declaration : part.declarations) {
-      std::string member = declaration;
-      if (size_t at = member.find("__restrict "); at != std::string::npos)
-        member.erase(at, strlen("__restrict "));
-      members += "  " + member + ";\n";
-    }
-    if (!part.count.constant) {
-      members += "  int64_t " + part.count.text + ";\n";
-      given.push_back(part.count.text);
-    }
-    total = sum(total, part.count);
-    work = sum(work, product(part.count, integer(part.work)));
-  }
-
+  LauncherText text(launcher.name, std::move(parts), std::move(counting), launcher.splits());
+  llvm::raw_string_ostream os(definitions);
   FunctionPrinter out(language, symbols, scope, os);
-  bool splits = launcher.splits();
-  std::string task = launcher.name + "_task";
-  if (splits) {
-    os << "struct " << launcher.name << "_arguments {\n" << members << "};\n\n";
-    os << "void " << task << "(void *closure, int64_t begin, int64_t end) {\n";
-    out.indent();
-    out.line("const auto *task = static_cast<const " + launcher.name + "_arguments *>(closure);");
-    out.line("const fw::flush_denormals mode;");
-    Expression first = integer(0);
-    for (const Part &part : parts) {
-      std::string count = part.count.constant ? part.count.text : "task->" + part.count.text;
-      Expression countHere{count, Precedence::Primary, true, part.count.constant};
-      auto clamped = [&](StringRef bound) {
-        return "fw::within(" + bound.str() + ", " + first.text + ", " + count + ")";
-      };
-      if (parts.size() == 1)
-        out.line(callOf(part, "begin", "end", "task->"));
-      else
-        out.line(callOf(part, clamped("begin"), clamped("end"), "task->"));
-      first = sum(first, countHere);
-    }
-    os << "}\n\n";
-    out.dedent();
-  }
-  out.line("void " + launcher.name + "(" + llvm::join(declarations, ", ") + ") {");
-  os << counting;
-  out.indent();
-  if (splits) {
-    std::string enough = work.constant ? ""
-                                       : " && " + within(work, Precedence::Additive) +
-                                             " >= " + std::to_string(threshold());
-    std::string several =
-        total.constant ? "" : " && " + within(total, Precedence::Additive) + " >= 2";
-    out.enter();
-    out.open("if (context && context->parallel_for" + several + enough + ")");
-    out.line(launcher.name + "_arguments task = {" + llvm::join(given, ", ") + "};");
-    out.line("context->parallel_for(context->pool, " + total.text + ", " + task + ", &task);");
-    out.reopen("} else {");
-  } else {
-    out.line("(void)context;");
-  }
-  for (const Part &part : parts)
-    out.line(callOf(part, "0", part.count.text, ""));
-  if (splits)
-    out.close();
-  os << "}\n\n";
+  text.print(out, os);
+  launcher.kept = std::move(text.kept);
 }
 
 } // namespace formwork::cpp

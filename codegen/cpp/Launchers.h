@@ -31,6 +31,9 @@ public:
   llvm::StringRef text() const { return definitions; }
   mlir::LogicalResult result() const { return mlir::failure(failed); }
 
+  /// Whether a kernel that is launched has a parameter for the buffer of this operand.
+  bool takes(mlir::OpOperand &operand) const;
+
   /// Prints the call that runs `launches` at `printer`.
   void call(llvm::ArrayRef<LaunchOp> launches, source::FunctionPrinter &printer);
 
@@ -38,6 +41,8 @@ private:
   struct Launcher {
     std::string name;
     std::vector<Kernel> kernels;
+    /// Which of their parameters it has.
+    std::vector<bool> kept;
     bool splits() const;
   };
   Launcher &launcherOf(llvm::ArrayRef<LaunchOp> launches);
