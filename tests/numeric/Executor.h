@@ -56,8 +56,15 @@ std::unique_ptr<Executor> makeReferenceExecutor(std::optional<Fault> fault = std
 /// Its arena comes poisoned too, between canaries.
 std::unique_ptr<Executor> makeCpuExecutor();
 
+/// The same by way of C++ source, compiled by g++. Ends the process where its results are not the
+/// bits that the object of makeCpuExecutor computes.
+std::unique_ptr<Executor> makeCppExecutor();
+
 /// One for each pipeline there is.
 std::vector<std::unique_ptr<Executor>> makeExecutors();
+
+/// Ops that only the tests know, added to a context that has the fw dialect.
+void registerTestOps(mlir::MLIRContext &context);
 
 /// A context that has the dialects of all pipelines and can translate to LLVM.
 std::unique_ptr<mlir::MLIRContext> makeContext();
