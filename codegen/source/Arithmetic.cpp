@@ -39,8 +39,8 @@ static bool isNonNegative(Value value, unsigned depth) {
   if (isa<memref::DimOp>(op))
     return true;
   if (isa<arith::AddIOp, arith::MulIOp, arith::DivUIOp, arith::RemUIOp, arith::DivSIOp,
-          arith::RemSIOp, arith::CeilDivUIOp, arith::CeilDivSIOp, arith::MinSIOp, arith::MinUIOp>(
-          op))
+          arith::RemSIOp, arith::CeilDivUIOp, arith::CeilDivSIOp, arith::MinSIOp, arith::MinUIOp,
+          arith::MaxUIOp>(op))
     return llvm::all_of(op->getOperands(), known);
   if (isa<arith::MaxSIOp, arith::AndIOp>(op))
     return llvm::any_of(op->getOperands(), known);

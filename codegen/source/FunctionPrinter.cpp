@@ -346,9 +346,19 @@ bool hasWord(StringRef text, StringRef word) {
   return false;
 }
 
+/// The end of a path says what it is: "kernel" of "dense/kernel", "kernel/momentum" of what an
+/// optimizer keeps of it.
+static StringRef endOf(StringRef path) {
+  auto [rest, last] = path.rsplit('/');
+  if (last.empty())
+    return path;
+  size_t before = rest.rfind('/');
+  return before == StringRef::npos ? last : path.drop_front(before + 1);
+}
+
 static std::string argumentName(func::FuncOp function, unsigned index) {
   if (auto name = function.getArgAttrOfType<StringAttr>(index, "fw.name"))
-    return name.str();
+    return endOf(name).str();
   return "argument" + std::to_string(index);
 }
 

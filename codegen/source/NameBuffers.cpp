@@ -96,9 +96,14 @@ private:
       kernel.setArgAttr(0, nameAttribute, StringAttr::get(launch.getContext(), "begin"));
       kernel.setArgAttr(1, nameAttribute, StringAttr::get(launch.getContext(), "end"));
     }
-    for (auto [i, operand] : llvm::enumerate(launch.getOperands()))
-      if (StringAttr name = nameOf(operand); name && !kernel.getArgAttr(leading + i, nameAttribute))
-        kernel.setArgAttr(leading + i, nameAttribute, name);
+    for (auto [i, operand] : llvm::enumerate(launch.getOperands())) {
+      if (kernel.getArgAttr(leading + i, nameAttribute))
+        continue;
+      // What a loop carries has no other name.
+      StringAttr name = nameOf(operand);
+      kernel.setArgAttr(leading + i, nameAttribute,
+                        name ? name : StringAttr::get(launch.getContext(), "carried"));
+    }
   }
 
   ModuleOp module;
