@@ -1,0 +1,20 @@
+// Passes from kernels to the GPU's tile form.
+
+#ifndef FORMWORK_CODEGEN_CUDA_PASSES_TD
+#define FORMWORK_CODEGEN_CUDA_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def CUDATile : Pass<"fw-cuda-tile", "::mlir::ModuleOp"> {
+  let summary = "Schedule kernels: blocks, threads, shared memory and register tiles";
+  let description = [{
+    Each function with fw.kernel on tensors becomes one on buffers that a grid of blocks of
+    `fw.threads` threads runs, and one (`.blocks`) that counts its blocks.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::math::MathDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"
+  ];
+}
+
+#endif
