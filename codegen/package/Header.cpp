@@ -4,7 +4,7 @@
 // function. Names of the model come in through Scope (code) and commentText (comments) only.
 #include "codegen/package/Header.h"
 
-#include "codegen/package/Names.h"
+#include "codegen/source/Names.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -14,6 +14,10 @@
 using namespace llvm;
 
 namespace formwork::package {
+
+using source::commentText;
+using source::identifier;
+using source::Scope;
 
 static constexpr char abiText[] =
 #include "codegen/package/AbiText.inc"

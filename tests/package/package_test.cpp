@@ -7,7 +7,7 @@
 #include "codegen/package/Files.h"
 #include "codegen/package/Header.h"
 #include "codegen/package/Link.h"
-#include "codegen/package/Names.h"
+#include "codegen/source/Names.h"
 #include "codegen/package/Package.h"
 
 #include "llvm/Support/FileSystem.h"
@@ -21,6 +21,7 @@
 #include <fstream>
 
 using namespace formwork::package;
+using namespace formwork::source;
 
 namespace {
 

@@ -1,7 +1,7 @@
 // Options that several subcommands share.
 #include "tools/commands/CompileArguments.h"
 
-#include "codegen/package/Names.h"
+#include "codegen/source/Names.h"
 
 #include "llvm/Support/Path.h"
 
@@ -59,7 +59,7 @@ void addTarget(CLI::App &command, CompileOptions &options) {
 }
 
 std::string modelName(const CompileOptions &options) {
-  return package::identifier(options.name.empty() ? llvm::sys::path::stem(options.model)
+  return source::identifier(options.name.empty() ? llvm::sys::path::stem(options.model)
                                                   : llvm::StringRef(options.name));
 }
 

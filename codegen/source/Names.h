@@ -9,7 +9,7 @@
 
 #include <string>
 
-namespace formwork::package {
+namespace formwork::source {
 
 /// `name` as an identifier of C and C++: other characters become `_`, keywords get one appended,
 /// and what does not begin with a letter gets an `n` in front.
@@ -19,17 +19,29 @@ std::string identifier(llvm::StringRef name);
 /// other byte as %XX.
 std::string commentText(llvm::StringRef name);
 
-/// Identifiers of one scope, none given twice.
+/// `name` as short as a variable's should be: at most 40 characters, no `_` at its ends and none
+/// twice in a row, which C++ keeps to itself.
+std::string variableName(llvm::StringRef name);
+
+/// Identifiers of one scope, none given twice and none that a scope around it has.
 class Scope {
 public:
   /// What this scope uses for itself.
   explicit Scope(std::initializer_list<llvm::StringRef> taken = {});
+  explicit Scope(const Scope *outer) : outer(outer) {}
 
   /// identifier(name), with `_` appended if it looks like a macro and _2, _3, ... if it is taken.
   std::string unique(llvm::StringRef name);
+  void take(llvm::StringRef name) { taken.insert(name); }
 
 private:
+  bool has(llvm::StringRef name) const {
+    return taken.contains(name) || (outer && outer->has(name));
+  }
+  const Scope *outer = nullptr;
   llvm::StringSet<> taken;
+  /// The number that was last appended to a name.
+  llvm::StringMap<int> numbers;
 };
 
-} // namespace formwork::package
+} // namespace formwork::source

@@ -1,5 +1,5 @@
 // Escapes names by what is allowed, never by what is known to be bad.
-#include "codegen/package/Names.h"
+#include "codegen/source/Names.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Format.h"
@@ -7,7 +7,7 @@
 
 using namespace llvm;
 
-namespace formwork::package {
+namespace formwork::source {
 
 static StringSet<> words(StringRef text) {
   StringSet<> result;
@@ -56,6 +56,18 @@ std::string commentText(StringRef name) {
   return result;
 }
 
+std::string variableName(StringRef name) {
+  constexpr size_t longest = 40;
+  std::string result;
+  for (char c : identifier(name.take_front(4 * longest)))
+    if (c != '_' || (!result.empty() && result.back() != '_'))
+      result += c;
+  result.resize(std::min(result.size(), longest));
+  while (!result.empty() && result.back() == '_')
+    result.pop_back();
+  return identifier(result);
+}
+
 Scope::Scope(std::initializer_list<StringRef> taken) {
   for (StringRef name : taken)
     this->taken.insert(name);
@@ -71,9 +83,10 @@ std::string Scope::unique(StringRef name) {
   if (looksLikeMacro(base))
     base += '_';
   std::string result = base;
-  for (int i = 2; !taken.insert(result).second; ++i)
-    result = base + "_" + std::to_string(i);
+  for (int &last = numbers.try_emplace(base, 1).first->second; has(result);)
+    result = base + "_" + std::to_string(++last);
+  taken.insert(result);
   return result;
 }
 
-} // namespace formwork::package
+} // namespace formwork::source

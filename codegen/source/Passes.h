@@ -1,0 +1,13 @@
+// The passes of Passes.td.
+#pragma once
+
+#include "mlir/Pass/Pass.h"
+
+namespace formwork {
+
+#define GEN_PASS_DECL
+#include "codegen/source/Passes.h.inc"
+#define GEN_PASS_REGISTRATION
+#include "codegen/source/Passes.h.inc"
+
+} // namespace formwork
