@@ -17,4 +17,9 @@ def CUDATile : Pass<"fw-cuda-tile", "::mlir::ModuleOp"> {
   ];
 }
 
+def PrintCUDA : Pass<"fw-print-cuda", "::mlir::ModuleOp"> {
+  let summary = "Print kernels in the GPU's tile form as CUDA C++, to standard output";
+  let description = [{ For tests: changes nothing. }];
+}
+
 #endif

@@ -7,6 +7,7 @@
 #include "codegen/source/Literals.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -36,7 +37,7 @@ static bool isNonNegative(Value value, unsigned depth) {
     return loop && argument == loop.getInductionVar() && known(loop.getLowerBound());
   }
   Operation *op = value.getDefiningOp();
-  if (isa<memref::DimOp>(op))
+  if (isa<memref::DimOp, gpu::ThreadIdOp, gpu::BlockIdOp>(op))
     return true;
   if (isa<arith::AddIOp, arith::MulIOp, arith::DivUIOp, arith::RemUIOp, arith::DivSIOp,
           arith::RemSIOp, arith::CeilDivUIOp, arith::CeilDivSIOp, arith::MinSIOp, arith::MinUIOp>(
@@ -213,7 +214,7 @@ static Expression printTruncation(arith::TruncIOp op, Printer &printer) {
 static Expression printIndexCast(arith::IndexCastOp op, Printer &printer) {
   Expression from = printer.use(op.getIn(), true);
   if (isBool(op.getIn()))
-    return binary({"0"}, "-", call("int64_t", {from}), P::Additive);
+    return binary({"0"}, "-", call(printer.type(op.getOut(), true), {from}), P::Additive);
   if (elementOf(op.getIn()).isInteger(64) || elementOf(op.getOut()).isInteger(64))
     return from;
   Expression cast = call(printer.type(op.getOut(), true), {from});
