@@ -9,7 +9,7 @@ namespace formwork::cuda {
 /// A GPU of the larger kind: so many multiprocessors, each of which hides latency with so many
 /// threads.
 static constexpr int64_t processors = 132, threadsWanted = processors * 512;
-static constexpr int64_t blockThreads = 256, largeBlockThreads = 1024, warp = 32;
+static constexpr int64_t blockThreads = 256, warp = 32;
 
 int64_t iterations(const Kernel &kernel, ArrayRef<Dim> dims) {
   int64_t count = 1;
@@ -297,7 +297,7 @@ Schedule schedule(const Kernel &kernel) {
     if (!group.tiles)
       schedule.threads =
           std::max(schedule.threads,
-                   TeamScheduler(kernel, group, anyTiles ? blockThreads : largeBlockThreads).run());
+                   TeamScheduler(kernel, group, anyTiles ? blockThreads : largestBlock).run());
   return schedule;
 }
 

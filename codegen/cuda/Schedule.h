@@ -67,6 +67,8 @@ struct Schedule {
   std::vector<Group> groups;
 };
 
+/// Threads of the largest block.
+constexpr int64_t largestBlock = 1024;
 /// Shared memory of a block that any GPU has without being asked.
 constexpr int64_t sharedBytes = 48 << 10;
 

@@ -7,7 +7,6 @@
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "llvm/ADT/StringExtras.h"
-#include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 
@@ -30,41 +29,33 @@ static constexpr char helpers[] =
 namespace {
 class CUDALanguage : public source::Language {
 public:
-  CUDALanguage();
+  /// `narrow`: sizes and indices fit 32 bits.
+  explicit CUDALanguage(bool narrow);
   std::string type(Type type, bool isSigned) const override;
-  std::string elementType(Type type) const override;
   std::string function(StringRef name, Type type) const override;
   std::string restricted() const override { return "__restrict__"; }
   std::string array(MemRefType type, StringRef name, std::optional<int64_t> alignment,
                     bool flat) const override;
   StringRef name() const override { return "CUDA C++"; }
+
+private:
+  bool narrow;
 };
 } // namespace
 
-/// NVRTC knows no <cstdint>.
 std::string CUDALanguage::type(Type type, bool isSigned) const {
-  std::string sign = isSigned ? "" : "unsigned ";
-  if (type.isIndex() || type.isInteger(64))
-    return sign + "long long";
-  if (type.isInteger(32))
-    return isSigned ? "int" : "unsigned";
-  if (type.isInteger(16))
-    return sign + "short";
-  if (type.isInteger(8))
-    return isSigned ? "signed char" : "unsigned char";
-  return Language::type(type, isSigned);
-}
-
-std::string CUDALanguage::elementType(Type element) const {
-  if (element.isInteger(1) || element.isInteger(8))
-    return "unsigned char";
-  return type(element, /*isSigned=*/true);
+  return Language::type(type.isIndex() && narrow ? IntegerType::get(type.getContext(), 32) : type,
+                        isSigned);
 }
 
 std::string CUDALanguage::function(StringRef name, Type type) const {
   static const llvm::StringSet<> own = {"min",     "max",      "minimum",
                                         "maximum", "bit_cast", "multiply_high"};
-  return own.contains(name) ? ("fw_" + name).str() : Language::function(name, type);
+  if (!own.contains(name))
+    return Language::function(name, type);
+  // Sizes and their literals are not always of one type.
+  std::string of = type.isIndex() ? "<" + this->type(type, /*isSigned=*/true) + ">" : "";
+  return ("fw_" + name).str() + of;
 }
 
 static bool isShared(MemRefType type) {
@@ -119,7 +110,7 @@ static void printShuffle(gpu::ShuffleOp op, Printer &printer) {
                                                            printer.use(op.getWidth(), true)}));
 }
 
-CUDALanguage::CUDALanguage() {
+CUDALanguage::CUDALanguage(bool narrow) : narrow(narrow) {
   addPlace<gpu::ThreadIdOp>(*this, "thread");
   addPlace<gpu::BlockIdOp>(*this, "block");
   statement<gpu::BarrierOp>(
@@ -170,7 +161,7 @@ static std::string describe(func::FuncOp function) {
 }
 
 FailureOr<std::string> printKernels(ModuleOp module) {
-  CUDALanguage language;
+  const CUDALanguage wide(/*narrow=*/false), narrow(/*narrow=*/true);
   source::Symbols symbols;
   source::Scope names{"threadIdx", "blockIdx", "blockDim", "gridDim", "warpSize"};
   std::string text(helpers);
@@ -181,11 +172,10 @@ FailureOr<std::string> printKernels(ModuleOp module) {
       return;
     int64_t threads = function->getAttrOfType<IntegerAttr>("fw.threads").getInt();
     out << "\n// " << describe(function) << "\n";
-    source::FunctionPrinter printer(language, symbols, names, out);
-    failed |= llvm::failed(printer.print(
-        function, llvm::formatv("extern \"C\" __global__ void __launch_bounds__({0}) {1}", threads,
-                                kernelName(function.getName()))
-                      .str()));
+    source::FunctionPrinter printer(function->hasAttr("fw.narrow") ? narrow : wide, symbols, names,
+                                    out);
+    out << "extern \"C\" __global__ void __launch_bounds__(" << threads << ")\n";
+    failed |= llvm::failed(printer.print(function, kernelName(function.getName())));
   });
   if (failed)
     return failure();

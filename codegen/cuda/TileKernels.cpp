@@ -36,6 +36,7 @@ private:
   LogicalResult writeBlockCount();
   LogicalResult writeBody();
   LogicalResult checkShared(int64_t bytes);
+  bool fitsNarrowIndices();
 
   func::FuncOp source;
   Kernel kernel;
@@ -66,6 +67,42 @@ LogicalResult KernelWriter::writeBlockCount() {
   return success();
 }
 
+/// Whether no number of an element, a point or a thread exceeds 32 bits: all sizes are known, and
+/// none comes from memory.
+bool KernelWriter::fitsNarrowIndices() {
+  constexpr int64_t limit = int64_t(1) << 30;
+  auto fits = [&](ArrayRef<int64_t> shape) {
+    int64_t elements = 1;
+    for (int64_t size : shape) {
+      if (ShapedType::isDynamic(size) || (size > 0 && elements > limit / size))
+        return false;
+      elements *= std::max<int64_t>(size, 1);
+    }
+    return true;
+  };
+  bool narrow = true;
+  source.walk([&](Operation *op) {
+    if (auto generic = dyn_cast<linalg::GenericOp>(op))
+      narrow &= fits(generic.getStaticLoopRanges());
+    if (auto cast = dyn_cast<arith::IndexCastOp>(op))
+      narrow &= !cast.getIn().getType().isInteger(64) && !cast.getType().isInteger(64);
+    for (Type type : op->getResultTypes())
+      if (auto tensor = dyn_cast<RankedTensorType>(type))
+        narrow &= fits(tensor.getShape());
+  });
+  for (Type type : source.getArgumentTypes())
+    if (auto tensor = dyn_cast<RankedTensorType>(type))
+      narrow &= fits(tensor.getShape());
+  // Each point may have a team of its own.
+  for (const Group &group : plan.groups) {
+    SmallVector<int64_t> sizes(1, largestBlock);
+    for (Dim dim : group.outer)
+      sizes.push_back(kernel.size(dim));
+    narrow &= fits(sizes);
+  }
+  return narrow;
+}
+
 /// The blocks of groups follow one another.
 LogicalResult KernelWriter::writeBody() {
   std::string name = source.getName().str();
@@ -74,6 +111,8 @@ LogicalResult KernelWriter::writeBody() {
   ImplicitLocOpBuilder builder(source.getLoc(), OpBuilder::atBlockBegin(&function.front()));
   function->setAttr("gpu.kernel", builder.getUnitAttr());
   function->setAttr("fw.threads", builder.getI64IntegerAttr(plan.threads));
+  if (fitsNarrowIndices())
+    function->setAttr("fw.narrow", builder.getUnitAttr());
   Writer writer(builder);
   Evaluator evaluator(kernel, writer, /*hasFMA=*/true);
   if (failed(bindArguments(kernel, evaluator, writer, function.getArguments())))

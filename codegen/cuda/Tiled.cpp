@@ -64,6 +64,8 @@ TileWriter::Side TileWriter::rightSide(OpOperand *operand, Value memory) {
 /// Of a thread's part: quads of adjacent rows or columns, each across the whole tile.
 Value TileWriter::numberOf(const Side &side, Value i) {
   int64_t width = std::min(quad, side.threadSize);
+  if (width == side.threadSize)
+    return writer.add(writer.mul(side.thread, index(width)), i);
   Value inQuad = remainder(i, width), which = divide(i, width);
   int64_t across = side.size / side.threadSize * width;
   return writer.add(writer.add(writer.mul(which, index(across)), inQuad),

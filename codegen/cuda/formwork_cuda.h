@@ -1,6 +1,14 @@
-// What kernels call beside CUDA's own functions. Part of each file of kernels: needs no header, so
-// that NVRTC finds nothing missing.
+// What kernels call beside CUDA's own functions. Part of each file of kernels; NVRTC needs no header
+// for it.
 #ifdef __CUDACC_RTC__
+typedef signed char int8_t;
+typedef short int16_t;
+typedef int int32_t;
+typedef long long int64_t;
+typedef unsigned char uint8_t;
+typedef unsigned short uint16_t;
+typedef unsigned uint32_t;
+typedef unsigned long long uint64_t;
 #ifndef INFINITY
 #define INFINITY __int_as_float(0x7f800000)
 #endif
@@ -10,6 +18,9 @@
 #ifndef INT32_MIN
 #define INT32_MIN (-2147483647 - 1)
 #endif
+#else
+#include <math.h>
+#include <stdint.h>
 #endif
 
 template <typename T> __device__ __forceinline__ T fw_min(T a, T b) { return b < a ? b : a; }
@@ -35,10 +46,9 @@ template <typename To, typename From> __device__ __forceinline__ To fw_bit_cast(
 }
 
 // The upper half of a product.
-__device__ __forceinline__ unsigned fw_multiply_high(unsigned a, unsigned b) {
+__device__ __forceinline__ uint32_t fw_multiply_high(uint32_t a, uint32_t b) {
   return __umulhi(a, b);
 }
-__device__ __forceinline__ unsigned long long fw_multiply_high(unsigned long long a,
-                                                               unsigned long long b) {
+__device__ __forceinline__ uint64_t fw_multiply_high(uint64_t a, uint64_t b) {
   return __umul64hi(a, b);
 }

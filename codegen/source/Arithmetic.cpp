@@ -215,7 +215,8 @@ static Expression printIndexCast(arith::IndexCastOp op, Printer &printer) {
   Expression from = printer.use(op.getIn(), true);
   if (isBool(op.getIn()))
     return binary({"0"}, "-", call(printer.type(op.getOut(), true), {from}), P::Additive);
-  if (elementOf(op.getIn()).isInteger(64) || elementOf(op.getOut()).isInteger(64))
+  // Most languages have sizes of 64 bits.
+  if (printer.type(op.getIn(), true) == printer.type(op.getOut(), true))
     return from;
   Expression cast = call(printer.type(op.getOut(), true), {from});
   cast.isSigned = true;
