@@ -1,10 +1,9 @@
-// The production pipeline as an executor: each function is an entry of its own, called through the
-// C interface.
+// The production pipeline as an executor.
 #include "codegen/Codegen.h"
 #include "passes/Passes.h"
 #include "runtime/formwork.h"
 #include "tests/numeric/Buffer.h"
-#include "tests/numeric/Executor.h"
+#include "tests/numeric/HostProgram.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassManager.h"
@@ -92,56 +91,63 @@ private:
   int64_t symbolCount;
 };
 
+} // namespace
+
+/// Arguments are inputs, results are outputs, in order.
+static Symbols makeEntry(func::FuncOp function) {
+  Builder builder(function.getContext());
+  Symbols all;
+  auto describe = [&](Type type, DictionaryAttr given, StringRef role, unsigned index) {
+    auto symbols = given ? given.getAs<DenseI64ArrayAttr>("fw.symbols") : DenseI64ArrayAttr();
+    if (!symbols)
+      symbols = builder.getDenseI64ArrayAttr(
+          SmallVector<int64_t>(cast<RankedTensorType>(type).getRank(), -1));
+    all.push_back(symbols.asArrayRef());
+    return builder.getDictionaryAttr(
+        {builder.getNamedAttr("fw.name",
+                              builder.getStringAttr(llvm::formatv("{0}_{1}", role, index))),
+         builder.getNamedAttr("fw.role", builder.getStringAttr(role)),
+         builder.getNamedAttr("fw.symbols", symbols)});
+  };
+  function->setAttr("fw.entry", builder.getUnitAttr());
+  for (auto [i, type] : llvm::enumerate(function.getArgumentTypes()))
+    function.setArgAttrs(i, describe(type, function.getArgAttrDict(i), "input", i));
+  for (auto [i, type] : llvm::enumerate(function.getResultTypes()))
+    function.setResultAttrs(i, describe(type, function.getResultAttrDict(i), "output", i));
+  return all;
+}
+
+std::unique_ptr<Program> compileHostProgram(ModuleOp module,
+                                            llvm::function_ref<LogicalResult(ModuleOp)> schedule) {
+  llvm::StringMap<Symbols> symbols;
+  for (auto function : module.getOps<func::FuncOp>())
+    symbols[function.getName()] = makeEntry(function);
+  PassManager passes(module.getContext());
+  buildKernelsPipeline(passes);
+  buildPlanPipeline(passes);
+  if (failed(passes.run(module)) || (schedule && failed(schedule(module))))
+    return nullptr;
+  CPUOptions options;
+  options.name = "table";
+  FailureOr<Artifact> artifact = compileForCPU(module, options);
+  if (failed(artifact))
+    return nullptr;
+  auto jit = llvm::cantFail(llvm::orc::LLJITBuilder().create());
+  StringRef object(artifact->object.data(), artifact->object.size());
+  llvm::cantFail(jit->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(object)));
+  auto count = module->getAttrOfType<IntegerAttr>("fw.symbols");
+  return std::make_unique<CpuProgram>(std::move(jit), std::move(symbols),
+                                      count ? count.getInt() : 0);
+}
+
+namespace {
 class CpuExecutor : public Executor {
 public:
   StringRef name() const override { return "cpu"; }
   bool sumsAlikeWithUnknownSizes() const override { return false; }
 
   std::unique_ptr<Program> compilePure(ModuleOp module) override {
-    llvm::StringMap<Symbols> symbols;
-    for (auto function : module.getOps<func::FuncOp>())
-      symbols[function.getName()] = makeEntry(function);
-    PassManager passes(module.getContext());
-    buildKernelsPipeline(passes);
-    buildPlanPipeline(passes);
-    if (failed(passes.run(module)))
-      return nullptr;
-    CPUOptions options;
-    options.name = "table";
-    FailureOr<Artifact> artifact = compileForCPU(module, options);
-    if (failed(artifact))
-      return nullptr;
-    auto jit = llvm::cantFail(llvm::orc::LLJITBuilder().create());
-    StringRef object(artifact->object.data(), artifact->object.size());
-    llvm::cantFail(jit->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(object)));
-    auto count = module->getAttrOfType<IntegerAttr>("fw.symbols");
-    return std::make_unique<CpuProgram>(std::move(jit), std::move(symbols),
-                                        count ? count.getInt() : 0);
-  }
-
-private:
-  /// Arguments are inputs, results are outputs, in order.
-  static Symbols makeEntry(func::FuncOp function) {
-    Builder builder(function.getContext());
-    Symbols all;
-    auto describe = [&](Type type, DictionaryAttr given, StringRef role, unsigned index) {
-      auto symbols = given ? given.getAs<DenseI64ArrayAttr>("fw.symbols") : DenseI64ArrayAttr();
-      if (!symbols)
-        symbols = builder.getDenseI64ArrayAttr(
-            SmallVector<int64_t>(cast<RankedTensorType>(type).getRank(), -1));
-      all.push_back(symbols.asArrayRef());
-      return builder.getDictionaryAttr(
-          {builder.getNamedAttr("fw.name",
-                                builder.getStringAttr(llvm::formatv("{0}_{1}", role, index))),
-           builder.getNamedAttr("fw.role", builder.getStringAttr(role)),
-           builder.getNamedAttr("fw.symbols", symbols)});
-    };
-    function->setAttr("fw.entry", builder.getUnitAttr());
-    for (auto [i, type] : llvm::enumerate(function.getArgumentTypes()))
-      function.setArgAttrs(i, describe(type, function.getArgAttrDict(i), "input", i));
-    for (auto [i, type] : llvm::enumerate(function.getResultTypes()))
-      function.setResultAttrs(i, describe(type, function.getResultAttrDict(i), "output", i));
-    return all;
+    return compileHostProgram(module);
   }
 };
 } // namespace

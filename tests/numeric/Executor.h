@@ -56,7 +56,10 @@ std::unique_ptr<Executor> makeReferenceExecutor(std::optional<Fault> fault = std
 /// Its arena comes poisoned too, between canaries.
 std::unique_ptr<Executor> makeCpuExecutor();
 
-/// One for each pipeline there is.
+/// The GPU's kernels, run on the CPU.
+std::unique_ptr<Executor> makeCudaExecutor();
+
+/// One for each pipeline there is but that one, whose rows are a program of their own.
 std::vector<std::unique_ptr<Executor>> makeExecutors();
 
 /// A context that has the dialects of all pipelines and can translate to LLVM.
