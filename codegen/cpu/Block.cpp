@@ -14,7 +14,22 @@ static constexpr int64_t unrolledWork = 64;
 /// A window of so many elements (3x3, 4x4) is written out.
 static constexpr int64_t unrolledWindow = 16;
 
-Point Nest::point(const Block &block, int64_t row, int64_t vector) const {
+/// Each row of the block in its turn.
+void Nest::forRows(const Block &block, llvm::function_ref<void(Value row)> body) {
+  if (block.rows == 1)
+    body({});
+  else
+    writer.rows(block.rows, body);
+}
+
+void Nest::forPoints(const Block &block, llvm::function_ref<void(const Point &)> body) {
+  forRows(block, [&](Value row) {
+    for (int64_t vector = 0; vector < block.vectors && !evaluator.failed(); ++vector)
+      body(point(block, row, vector));
+  });
+}
+
+Point Nest::point(const Block &block, Value row, int64_t vector) const {
   Point point;
   point.at = block.at;
   point.vectorDim = block.vectorDim;
@@ -22,7 +37,7 @@ Point Nest::point(const Block &block, int64_t row, int64_t vector) const {
   point.row = row;
   point.vector = vector;
   point.place = block.place;
-  if (group.rowDim != noDim)
+  if (row)
     point.at[group.rowDim] = writer.add(block.at[group.rowDim], row);
   if (block.vectorDim != noDim) {
     point.at[block.vectorDim] = writer.add(block.at[block.vectorDim], vector * group.lanes);
@@ -32,10 +47,17 @@ Point Nest::point(const Block &block, int64_t row, int64_t vector) const {
   return point;
 }
 
-Nest::Values Nest::writeBlock(const Pass &pass, const Block &block, ValueRange carried) {
+/// An array of registers for values of that element type at the points of a block.
+Value Nest::registersFor(const Block &block, int64_t width, Type element) {
+  bool isVector = block.vectorDim != noDim && group.lanes > 1;
+  Type type = isVector ? Type(vectorOf(group.lanes, element)) : element;
+  return memref::AllocaOp::create(writer.builder, MemRefType::get({block.rows, width}, type));
+}
+
+void Nest::writeBlock(const Pass &pass, const Block &block) {
   for (const ContractionGroup &contraction : pass.contractions)
     writeContractions(contraction, block);
-  Values updated = updateStatistics(pass, block, carried);
+  updateStatistics(pass, block);
   Values stores;
   if (phase == InitialValues || phase == OneStep) {
     for (linalg::GenericOp op : pass.contractions.front().ops)
@@ -46,7 +68,6 @@ Nest::Values Nest::writeBlock(const Pass &pass, const Block &block, ValueRange c
     });
   }
   store(stores, block);
-  return updated;
 }
 
 //===--- contractions ----------------------------------------------------------------------------
@@ -72,133 +93,93 @@ Value Nest::startOf(OpOperand &init, const Point &point) {
   return evaluator.load(sumsOf(result).front(), result.getType(), kernel.access(result), point);
 }
 
-/// Accumulators are held in the order op, result, row, vector.
 void Nest::writeContractions(const ContractionGroup &contraction, const Block &block) {
-  Values accumulators;
+  Values sums;
   for (linalg::GenericOp op : contraction.ops)
-    for (OpOperand &init : op.getDpsInitsMutable())
-      for (int64_t row = 0; row < block.rows; ++row)
-        for (int64_t vector = 0; vector < block.vectors; ++vector) {
-          Point at = point(block, row, vector);
-          accumulators.push_back(evaluator.spread(startOf(init, at), at));
-        }
+    for (OpOperand &init : op.getDpsInitsMutable()) {
+      Type element = getElementTypeOrSelf(init.get().getType());
+      sums.push_back(registersFor(block, block.vectors, element));
+      forPoints(block, [&](const Point &at) {
+        evaluator.store(sums.back(), evaluator.spread(startOf(init, at), at), at);
+      });
+    }
   if (evaluator.failed())
     return;
   Dims over = phase == AllAtOnce ? contraction.over : without(contraction.over, Dim(group.stepDim));
-  int64_t window = 1;
+  int64_t window = 1, count = block.rows * block.vectors * int64_t(sums.size());
   for (Dim dim : over)
     window *= kernel.isStatic(dim) ? kernel.size(dim) : unrolledWindow + 1;
-  bool unrolled =
-      window <= unrolledWindow && window * int64_t(accumulators.size()) <= 2 * unrolledWork;
-  bool reduces = phase == AllAtOnce || phase == OneStep;
-  Values results =
-      reduces ? reduce(contraction, over, block, unrolled, accumulators) : accumulators;
-  ArrayRef<Value> left = results;
+  bool unrolled = window <= unrolledWindow && window * count <= 2 * unrolledWork;
+  int64_t factor = llvm::bit_floor(uint64_t(std::clamp<int64_t>(unrolledWork / count, 1, 4)));
+  if (phase == AllAtOnce || phase == OneStep)
+    reduce(contraction, over, block, unrolled, factor, sums);
+  ArrayRef<Value> left = sums;
   for (linalg::GenericOp op : contraction.ops)
     for (Value result : op->getResults()) {
-      size_t count = block.rows * block.vectors;
-      evaluator.setStorage(
-          result,
-          {Storage::Registers, {}, {}, Values(left.take_front(count)), unsigned(block.vectors)});
-      left = left.drop_front(count);
+      evaluator.setStorage(result, {Storage::Registers, left.front(), {}});
+      left = left.drop_front();
     }
 }
 
-Nest::Values Nest::reduce(const ContractionGroup &contraction, ArrayRef<Dim> over, Block block,
-                          bool unrolled, ValueRange carried) {
+/// Loops over what is reduced: a small window as a whole, else the innermost in steps of `factor`.
+void Nest::reduce(const ContractionGroup &contraction, ArrayRef<Dim> over, Block block,
+                  bool unrolled, int64_t factor, ArrayRef<Value> sums) {
   if (over.empty())
-    return accumulate(contraction, block, carried);
-  if (over.size() == 1)
-    return reduceInnermost(contraction, over.front(), block, unrolled, carried);
-  auto step = [&](Value index, ValueRange values) {
-    block.at[over.front()] = index;
-    return reduce(contraction, over.drop_front(), block, unrolled, values);
+    return accumulate(contraction, block, sums);
+  Dim dim = over.front();
+  int64_t together = unrolled ? kernel.size(dim) : over.size() == 1 ? factor : 1;
+  auto step = [&](Value index, ValueRange) {
+    block.at[dim] = index;
+    reduce(contraction, over.drop_front(), block, unrolled, factor, sums);
+    return Values();
   };
-  if (!unrolled)
-    return writer.loop(writer.index(0), evaluator.extent(over.front()), 1, carried, step);
-  Values values(carried);
-  for (int64_t i = 0; i < kernel.size(over.front()); ++i)
-    values = step(writer.index(i), values);
-  return values;
+  writer.loop(writer.index(0), evaluator.extent(dim), 1, {}, step, together);
 }
 
-Nest::Values Nest::reduceInnermost(const ContractionGroup &contraction, Dim dim, Block block,
-                                   bool unrolled, ValueRange carried) {
-  auto steps = [&](Value index, int64_t count, ValueRange start) {
-    Values values(start);
-    for (int64_t i = 0; i < count && !evaluator.failed(); ++i) {
-      block.at[dim] = writer.add(index, i);
-      values = accumulate(contraction, block, values);
-    }
-    return values;
-  };
-  if (unrolled)
-    return steps(writer.index(0), kernel.size(dim), carried);
-  int64_t factor =
-      llvm::bit_floor(uint64_t(std::clamp<int64_t>(unrolledWork / int64_t(carried.size()), 1, 4)));
-  Value end = evaluator.extent(dim);
-  Value whole =
-      writer.make<arith::SubIOp>(end, writer.make<arith::RemUIOp>(end, writer.index(factor)));
-  Values values = writer.loop(writer.index(0), whole, factor, carried,
-                              [&](Value at, ValueRange inner) { return steps(at, factor, inner); });
-  if (kernel.isStatic(dim))
-    return steps(whole, kernel.size(dim) % factor, values);
-  return writer.loop(whole, end, 1, values,
-                     [&](Value at, ValueRange inner) { return steps(at, 1, inner); });
-}
-
-Nest::Values Nest::accumulate(const ContractionGroup &contraction, Block block,
-                              ValueRange carried) {
+void Nest::accumulate(const ContractionGroup &contraction, Block block, ArrayRef<Value> sums) {
   block.place = ++places;
-  Values next(carried);
-  int64_t first = 0, count = block.rows * block.vectors;
   for (linalg::GenericOp op : contraction.ops) {
-    for (int64_t i = 0; i < count && !evaluator.failed(); ++i) {
-      Point at = point(block, i / block.vectors, i % block.vectors);
-      Values own;
-      for (unsigned result = 0; result < op->getNumResults(); ++result)
-        own.push_back(carried[first + result * count + i]);
-      for (auto [result, value] : llvm::enumerate(evaluator.accumulate(op, at, own)))
-        next[first + result * count + i] = evaluator.spread(value, at);
-    }
-    first += op->getNumResults() * count;
+    ArrayRef<Value> own = sums.take_front(op->getNumResults());
+    sums = sums.drop_front(op->getNumResults());
+    forPoints(block, [&](const Point &at) {
+      auto current = llvm::map_to_vector(own, [&](Value sum) { return evaluator.load(sum, at); });
+      SmallVector<Value> next = evaluator.accumulate(op, at, current);
+      for (auto [sum, value] : llvm::zip_equal(own, next))
+        evaluator.store(sum, evaluator.spread(value, at), at);
+    });
   }
-  return next;
 }
 
 //===--- row statistics --------------------------------------------------------------------------
 
 /// Accumulators per row: one per vector of a full block, so that additions overlap.
-int64_t Nest::statisticWidth(const Pass &pass) const { return group.vectors; }
-
-Nest::Values Nest::startStatistics(const Pass &pass, const Block &tile) {
-  Values accumulators;
+void Nest::startStatistics(const Pass &pass, const Block &tile) {
+  statistics.clear();
   for (linalg::GenericOp op : pass.statistics) {
-    std::optional<TypedAttr> neutral = arith::getNeutralElement(combinerOf(op));
     Type element = getElementTypeOrSelf(op->getResult(0).getType());
-    VectorType type = vectorOf(group.lanes, element);
+    Type type = vectorOf(group.lanes, element);
+    Value sums =
+        memref::AllocaOp::create(writer.builder, MemRefType::get({tile.rows, group.vectors}, type));
+    statistics.push_back(sums);
+    std::optional<TypedAttr> neutral = arith::getNeutralElement(combinerOf(op));
+    assert(neutral && "what may be reordered has a neutral element");
     Value start =
-        neutral ? writer.make<arith::ConstantOp>(DenseElementsAttr::get(type, *neutral)) : Value();
-    accumulators.append(tile.rows * statisticWidth(pass), start);
+        writer.make<arith::ConstantOp>(DenseElementsAttr::get(cast<VectorType>(type), *neutral));
+    Block all = tile;
+    all.vectors = group.vectors;
+    forPoints(all, [&](const Point &at) { evaluator.store(sums, start, at); });
   }
-  return accumulators;
 }
 
-Nest::Values Nest::updateStatistics(const Pass &pass, const Block &block, ValueRange carried) {
-  Values next(carried);
-  int64_t width = statisticWidth(pass), first = 0;
-  for (linalg::GenericOp op : pass.statistics) {
-    for (int64_t i = 0; i < block.rows * block.vectors && !evaluator.failed(); ++i) {
-      Point at = point(block, i / block.vectors, i % block.vectors);
-      Value &accumulator = next[first + at.row * width + at.vector];
-      Value updated = evaluator.spread(evaluator.accumulate(op, at, accumulator).front(), at);
+void Nest::updateStatistics(const Pass &pass, const Block &block) {
+  for (auto [op, sums] : llvm::zip_equal(pass.statistics, statistics))
+    forPoints(block, [&](const Point &at) {
+      Value sum = evaluator.load(sums, at);
+      Value updated = evaluator.spread(evaluator.accumulate(op, at, sum).front(), at);
       if (at.mask && updated)
-        updated = writer.make<arith::SelectOp>(at.mask, updated, accumulator);
-      accumulator = updated;
-    }
-    first += block.rows * width;
-  }
-  return next;
+        updated = writer.make<arith::SelectOp>(at.mask, updated, sum);
+      evaluator.store(sums, updated, at);
+    });
 }
 
 /// Halves a vector until one lane is left: the tree is fixed by the width.
@@ -215,25 +196,34 @@ static Value combineLanes(Writer &writer, Evaluator &evaluator, Operation *combi
   return writer.make<vector::ExtractOp>(vector, int64_t(0));
 }
 
-void Nest::finishStatistics(const Pass &pass, const Block &tile, ValueRange carried) {
-  int64_t width = statisticWidth(pass), first = 0;
-  for (linalg::GenericOp op : pass.statistics) {
+/// The sum of a row's accumulators: a tree over vectors, then over lanes.
+Value Nest::totalOf(Operation *combiner, Value sums, Block block, Value row) {
+  Values partial;
+  for (int64_t vector = 0; vector < group.vectors; ++vector)
+    partial.push_back(evaluator.load(sums, point(block, row, vector)));
+  for (size_t count = partial.size(); count > 1; count = (count + 1) / 2)
+    for (size_t i = 0; i < count / 2; ++i)
+      partial[i] = evaluator.combine(combiner, partial[i], partial[(count + 1) / 2 + i]);
+  return combineLanes(writer, evaluator, combiner, partial.front());
+}
+
+void Nest::finishStatistics(const Pass &pass, const Block &tile) {
+  for (auto [statistic, sums] : llvm::zip_equal(pass.statistics, statistics)) {
+    linalg::GenericOp op = statistic;
     Operation *combiner = combinerOf(op);
     OpOperand &init = op.getDpsInitsMutable()[0];
-    Values rows;
     Block after = tile;
     after.place = ++places;
-    for (int64_t row = 0; row < tile.rows; ++row) {
-      Values partial(carried.slice(first + row * width, width));
-      for (size_t count = partial.size(); count > 1; count = (count + 1) / 2)
-        for (size_t i = 0; i < count / 2; ++i)
-          partial[i] = evaluator.combine(combiner, partial[i], partial[(count + 1) / 2 + i]);
-      Value total = combineLanes(writer, evaluator, combiner, partial.front());
-      Value start = evaluator.read(init.get(), kernel.access(init), point(after, row, 0));
-      rows.push_back(start ? evaluator.combine(combiner, start, total) : total);
-    }
-    evaluator.setStorage(op->getResult(0), {Storage::Registers, {}, {}, rows, 1});
-    first += tile.rows * width;
+    Type element = getElementTypeOrSelf(op->getResult(0).getType());
+    Value totals = registersFor(after, 1, element);
+    forRows(after, [&](Value row) {
+      Point at = point(after, row, 0);
+      Value total = totalOf(combiner, sums, after, row);
+      if (Value start = evaluator.read(init.get(), kernel.access(init), at))
+        total = evaluator.combine(combiner, start, total);
+      evaluator.store(totals, total, at);
+    });
+    evaluator.setStorage(op->getResult(0), {Storage::Registers, totals, {}});
     if (llvm::is_contained(pass.stores, op->getResult(0)))
       store({op->getResult(0)}, after);
   }
@@ -252,15 +242,13 @@ ArrayRef<Value> Nest::buffersOf(Value value) {
 /// Place by place, so that little is alive at a time. At each, all is read before anything is
 /// written: outputs may be updated in place.
 void Nest::store(ArrayRef<Value> values, const Block &block) {
-  for (int64_t row = 0; row < block.rows; ++row)
-    for (int64_t vector = 0; vector < block.vectors && !evaluator.failed(); ++vector) {
-      Point at = point(block, row, vector);
-      Values elements;
-      for (Value value : values)
-        elements.push_back(evaluator.compute(cast<OpResult>(value), at));
-      for (auto [value, element] : llvm::zip_equal(values, elements))
-        write(cast<OpResult>(value), element, at);
-    }
+  forPoints(block, [&](const Point &at) {
+    Values elements;
+    for (Value value : values)
+      elements.push_back(evaluator.compute(cast<OpResult>(value), at));
+    for (auto [value, element] : llvm::zip_equal(values, elements))
+      write(cast<OpResult>(value), element, at);
+  });
 }
 
 void Nest::write(OpResult value, Value element, const Point &at) {
@@ -272,7 +260,7 @@ void Nest::write(OpResult value, Value element, const Point &at) {
   if (buffers.empty())
     evaluator.write(scratchOf(value, at.vectorDim), access, element, at);
   for (Value buffer : buffers)
-    evaluator.write({Storage::Buffer, buffer, {}, {}, 1}, access, element, at);
+    evaluator.write({Storage::Buffer, buffer, {}}, access, element, at);
 }
 
 /// A buffer for one tile of a value between two passes, written in vectors along `vectorDim`.
@@ -317,7 +305,7 @@ void Nest::remember(const Pass &pass) {
     auto found = outputs.find(value);
     evaluator.setStorage(value, found == outputs.end()
                                     ? scratch.lookup(value)
-                                    : Storage{Storage::Buffer, found->second.front(), {}, {}, 1});
+                                    : Storage{Storage::Buffer, found->second.front(), {}});
   }
 }
 

@@ -163,7 +163,7 @@ void Nest::writePanel(const Packed &packed, Values at) {
   }
   Dims dims = rows;
   dims.push_back(vectorDim);
-  evaluator.setPanel(packed.operand, {Storage::Scratch, panel, dims, {}, 1});
+  evaluator.setPanel(packed.operand, {Storage::Scratch, panel, dims});
 
   Value start = outer ? at[vectorDim] : writer.index(0);
   auto store = [&](Value vector, int64_t i) {
@@ -284,98 +284,94 @@ void Nest::writeTileRows(const Values &at) {
 }
 
 void Nest::writeTile(const Block &tile) {
-  auto passes = [&](const Block &block, ValueRange) {
+  auto passes = [&](const Block &block) {
     for (const Pass &pass : group.passes)
       writePass(pass, block);
     // The next tile, or variant of this one, begins anew.
     for (const Pass &pass : group.passes)
       for (Value value : pass.stores)
         evaluator.forget(value);
-    return Values();
   };
   if (group.vectorDim == noDim)
-    passes(tile, {});
+    passes(tile);
   else
-    writeColumns(group.vectorDim, tile, {}, passes);
+    writeColumns(group.vectorDim, tile, passes);
 }
 
 void Nest::writePass(const Pass &pass, const Block &tile) {
-  Values carried = startStatistics(pass, tile);
-  carried = writeInner(pass, pass.inner, tile, carried);
-  finishStatistics(pass, tile, carried);
+  startStatistics(pass, tile);
+  writeInner(pass, pass.inner, tile);
+  finishStatistics(pass, tile);
   remember(pass);
 }
 
 /// Loops over the inner dimensions; the innermost of them in blocks if vectors lie along it.
-Nest::Values Nest::writeInner(const Pass &pass, ArrayRef<Dim> dims, Block block,
-                              ValueRange carried) {
+void Nest::writeInner(const Pass &pass, ArrayRef<Dim> dims, Block block) {
   if (dims.empty()) {
     block.place = ++places;
-    return writeBlock(pass, block, carried);
+    return writeBlock(pass, block);
   }
   if (dims.size() == 1 && group.vectorDim == noDim)
-    return writeColumns(dims.front(), block, carried, [&](const Block &inner, ValueRange values) {
-      return writeInner(pass, {}, inner, values);
-    });
-  return writer.loop(writer.index(0), evaluator.extent(dims.front()), 1, carried,
-                     [&](Value index, ValueRange values) {
-                       block.at[dims.front()] = index;
-                       return writeInner(pass, dims.drop_front(), block, values);
-                     });
+    return writeColumns(dims.front(), block,
+                        [&](const Block &inner) { writeInner(pass, {}, inner); });
+  writer.loop(writer.index(0), evaluator.extent(dims.front()), 1, {}, [&](Value index, ValueRange) {
+    block.at[dims.front()] = index;
+    writeInner(pass, dims.drop_front(), block);
+    return Values();
+  });
 }
 
 /// Blocks of vectors along `dim`, and what is left at its end: masked.
-Nest::Values Nest::writeColumns(int dim, Block block, ValueRange carried, BlockBody body) {
+void Nest::writeColumns(int dim, Block block, BlockBody body) {
   block.vectorDim = dim;
   bool outer = dim == group.vectorDim;
   int64_t lanes = group.lanes, width = group.vectors * lanes;
   int64_t size = kernel.size(dim);
   bool known = kernel.isStatic(dim);
-  auto blocks = [&](Value at, int64_t vectors, Value mask, ValueRange values) {
+  auto blocks = [&](Value at, int64_t vectors, Value mask) {
     Block next = block;
     next.at[dim] = at;
     next.vectors = vectors;
     next.mask = mask;
-    return body(next, values);
+    body(next);
+    return Values();
   };
-  auto full = [&](Value at, ValueRange values) { return blocks(at, group.vectors, {}, values); };
 
   Value start = outer ? block.at[dim] : writer.index(0), end = evaluator.extent(dim);
   Value tileEnd = outer ? writer.minimum(writer.add(start, group.tileWidth), end) : end;
   // Known sizes leave the same rest in the last tile, and none in the others.
   int64_t rest = size % width;
-  auto known_rest = [&](Value at, ValueRange values) {
+  auto known_rest = [&](Value at) {
     Value mask = rest % lanes ? maskOf(writer.index(rest % lanes)) : Value();
-    return blocks(at, llvm::divideCeil(rest, lanes), mask, values);
+    return blocks(at, llvm::divideCeil(rest, lanes), mask);
   };
+  auto full = [&] { return blocks(start, group.vectors, {}); };
   if (outer && group.tileWidth == width && known) {
     if (rest == 0)
-      return full(start, carried);
+      return void(full());
     if (size < width)
-      return known_rest(start, carried);
+      return void(known_rest(start));
     Value isFull =
         writer.make<arith::CmpIOp>(arith::CmpIPredicate::sle, writer.add(start, width), end);
-    return writer.branch(
-        isFull, carried.getTypes(), [&] { return full(start, carried); },
-        [&] { return known_rest(start, carried); });
+    return void(writer.branch(isFull, {}, full, [&] { return known_rest(start); }));
   }
   Value span = writer.make<arith::SubIOp>(tileEnd, start);
   Value whole =
       writer.mul(writer.make<arith::DivUIOp>(span, writer.index(width)), writer.index(width));
   Value fullEnd = writer.add(start, whole);
-  Values values = writer.loop(start, fullEnd, width, carried, full);
+  writer.loop(start, fullEnd, width, {},
+              [&](Value at, ValueRange) { return blocks(at, group.vectors, {}); });
   if (known && rest == 0)
-    return values;
+    return;
   if (known) {
     if (!outer || size <= group.tileWidth)
-      return known_rest(fullEnd, values);
+      return void(known_rest(fullEnd));
     Value hasRest = writer.make<arith::CmpIOp>(arith::CmpIPredicate::slt, fullEnd, tileEnd);
-    return writer.branch(
-        hasRest, ValueRange(values).getTypes(), [&] { return known_rest(fullEnd, values); },
-        [&] { return values; });
+    return void(writer.branch(
+        hasRest, {}, [&] { return known_rest(fullEnd); }, [] { return Values(); }));
   }
-  return writer.loop(fullEnd, tileEnd, lanes, values, [&](Value at, ValueRange inner) {
-    return blocks(at, 1, maskOf(writer.make<arith::SubIOp>(tileEnd, at)), inner);
+  writer.loop(fullEnd, tileEnd, lanes, {}, [&](Value at, ValueRange) {
+    return blocks(at, 1, maskOf(writer.make<arith::SubIOp>(tileEnd, at)));
   });
 }
 

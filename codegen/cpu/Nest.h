@@ -25,7 +25,7 @@ private:
     unsigned place;
   };
   using Values = llvm::SmallVector<mlir::Value>;
-  using BlockBody = llvm::function_ref<Values(const Block &, mlir::ValueRange carried)>;
+  using BlockBody = llvm::function_ref<void(const Block &)>;
 
   mlir::Value blockCount(Dim dim);
   int64_t blockSize(Dim dim) const;
@@ -41,24 +41,22 @@ private:
   void writeTileRows(const Values &at);
   void writeTile(const Block &tile);
   void writePass(const Pass &pass, const Block &tile);
-  Values writeInner(const Pass &pass, llvm::ArrayRef<Dim> dims, Block block,
-                    mlir::ValueRange carried);
-  Values writeColumns(int dim, Block block, mlir::ValueRange carried, BlockBody body);
-  Values writeBlock(const Pass &pass, const Block &block, mlir::ValueRange carried);
+  void writeInner(const Pass &pass, llvm::ArrayRef<Dim> dims, Block block);
+  void writeColumns(int dim, Block block, BlockBody body);
+  void writeBlock(const Pass &pass, const Block &block);
 
   void writeContractions(const ContractionGroup &contraction, const Block &block);
   mlir::Value startOf(mlir::OpOperand &init, const Point &point);
   llvm::ArrayRef<mlir::Value> sumsOf(mlir::Value result);
-  Values reduce(const ContractionGroup &contraction, llvm::ArrayRef<Dim> over, Block block,
-                bool unrolled, mlir::ValueRange carried);
-  Values reduceInnermost(const ContractionGroup &contraction, Dim dim, Block block, bool unrolled,
-                         mlir::ValueRange carried);
-  Values accumulate(const ContractionGroup &contraction, Block block, mlir::ValueRange carried);
+  void reduce(const ContractionGroup &contraction, llvm::ArrayRef<Dim> over, Block block,
+              bool unrolled, int64_t factor, llvm::ArrayRef<mlir::Value> sums);
+  void accumulate(const ContractionGroup &contraction, Block block,
+                  llvm::ArrayRef<mlir::Value> sums);
 
-  int64_t statisticWidth(const Pass &pass) const;
-  Values startStatistics(const Pass &pass, const Block &tile);
-  Values updateStatistics(const Pass &pass, const Block &block, mlir::ValueRange carried);
-  void finishStatistics(const Pass &pass, const Block &tile, mlir::ValueRange carried);
+  void startStatistics(const Pass &pass, const Block &tile);
+  void updateStatistics(const Pass &pass, const Block &block);
+  void finishStatistics(const Pass &pass, const Block &tile);
+  mlir::Value totalOf(mlir::Operation *combiner, mlir::Value sums, Block block, mlir::Value row);
 
   llvm::ArrayRef<mlir::Value> buffersOf(mlir::Value value);
   void store(llvm::ArrayRef<mlir::Value> values, const Block &block);
@@ -67,7 +65,10 @@ private:
   mlir::Value allocate(llvm::ArrayRef<int64_t> shape, mlir::Type element);
   Storage &scratchOf(mlir::Value value, int vectorDim);
 
-  Point point(const Block &block, int64_t row, int64_t vector) const;
+  void forRows(const Block &block, llvm::function_ref<void(mlir::Value row)> body);
+  void forPoints(const Block &block, llvm::function_ref<void(const Point &)> body);
+  Point point(const Block &block, mlir::Value row, int64_t vector) const;
+  mlir::Value registersFor(const Block &block, int64_t width, mlir::Type element);
   mlir::Value maskOf(mlir::Value count);
 
   const Kernel &kernel;
@@ -77,6 +78,8 @@ private:
   const llvm::DenseMap<mlir::Value, Values> &outputs;
   llvm::DenseMap<mlir::Value, Storage> scratch;
   llvm::DenseMap<mlir::OpOperand *, mlir::Value> panels;
+  /// Of the pass that is being written: accumulators [rows][vectors] of each statistic.
+  Values statistics;
   unsigned places = 0;
   /// Of a group with a stepDim: sums are first given their initial values, then added to, then
   /// read.

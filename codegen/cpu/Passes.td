@@ -22,4 +22,9 @@ def CPUTile : Pass<"fw-cpu-tile", "::mlir::ModuleOp"> {
   ];
 }
 
+def CPUUnroll : Pass<"fw-cpu-unroll", "::mlir::func::FuncOp"> {
+  let summary = "Unroll the loops of tiles, on the way to LLVM";
+  let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
+}
+
 #endif

@@ -19,6 +19,7 @@ void buildCPUTilePipeline(OpPassManager &pipeline, const CPUTarget &target) {
 }
 
 void buildCPULoweringPipeline(OpPassManager &pipeline) {
+  pipeline.addNestedPass<func::FuncOp>(createCPUUnroll());
   pipeline.addPass(memref::createExpandStridedMetadataPass());
   pipeline.addPass(createLowerAffinePass());
   pipeline.addPass(createSCFToControlFlowPass());

@@ -7,6 +7,8 @@
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/InstIterator.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/OptBisect.h"
@@ -87,13 +89,34 @@ static void setAttributes(llvm::Module &module, llvm::TargetMachine &machine) {
 /// What is left to do after scheduling: descriptors taken apart and arguments that nobody reads
 /// dropped, address arithmetic folded and moved out of loops, copies of zeros made into fills. The
 /// default pipelines take three times as long for kernels that run no faster.
-static constexpr char cleaning[] =
-    "deadargelim,"
-    "function(sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,memcpyopt,"
-    "loop-mssa(loop-rotate,licm),early-cse<memssa>,simplifycfg),"
-    "globaldce";
+static constexpr char cleaning[] = "deadargelim,"
+                                   "function(early-cse,dce,sroa,early-cse<memssa>,simplifycfg,"
+                                   "instcombine<no-verify-fixpoint>,memcpyopt,"
+                                   "loop-mssa(loop-rotate,licm),early-cse<memssa>,simplifycfg),"
+                                   "globaldce";
+
+/// `alloca T, i64 n` to `alloca [n x T]`: scalar replacement takes only the latter apart.
+static void typeArrays(llvm::Module &module) {
+  for (llvm::Function &function : module)
+    for (llvm::Instruction &instruction :
+         llvm::make_early_inc_range(llvm::instructions(function))) {
+      auto *array = llvm::dyn_cast<llvm::AllocaInst>(&instruction);
+      auto *count = array && array->isArrayAllocation()
+                        ? llvm::dyn_cast<llvm::ConstantInt>(array->getArraySize())
+                        : nullptr;
+      if (!count)
+        continue;
+      llvm::IRBuilder<> builder(array);
+      auto *type = llvm::ArrayType::get(array->getAllocatedType(), count->getZExtValue());
+      llvm::AllocaInst *typed = builder.CreateAlloca(type);
+      typed->setAlignment(array->getAlign());
+      array->replaceAllUsesWith(typed);
+      array->eraseFromParent();
+    }
+}
 
 static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+  typeArrays(module);
   llvm::PassBuilder passes(&machine);
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;

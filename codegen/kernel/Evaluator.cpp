@@ -52,6 +52,21 @@ Value Evaluator::fromMemory(Value value, Type element) {
   return writer.make<arith::TruncIOp>(type, value);
 }
 
+Value Evaluator::rowOf(const Point &point) { return point.row ? point.row : writer.index(0); }
+
+/// Never the value of another time: registers change as sums grow.
+Value Evaluator::load(Value registers, const Point &point) {
+  int64_t width = cast<MemRefType>(registers.getType()).getDimSize(1);
+  Value column = writer.index(width > 1 ? point.vector : 0);
+  return memref::LoadOp::create(writer.builder, registers, ValueRange{rowOf(point), column});
+}
+
+void Evaluator::store(Value registers, Value value, const Point &point) {
+  int64_t width = cast<MemRefType>(registers.getType()).getDimSize(1);
+  Value column = writer.index(width > 1 ? point.vector : 0);
+  memref::StoreOp::create(writer.builder, value, registers, ValueRange{rowOf(point), column});
+}
+
 SmallVector<Value> Evaluator::indicesOf(const Storage &storage, AffineMap access,
                                         const Point &point) {
   SmallVector<Value> indices;
@@ -63,7 +78,7 @@ SmallVector<Value> Evaluator::indicesOf(const Storage &storage, AffineMap access
   // Scratch holds a tile: outer dimensions count from where the tile begins.
   for (Dim dim : storage.dims) {
     if (int(dim) == tile->rowDim)
-      indices.push_back(writer.index(point.row));
+      indices.push_back(rowOf(point));
     else if (int(dim) == tile->vectorDim)
       indices.push_back(writer.index(point.vector * tile->lanes));
     else if (contains(tile->outer, dim) || (kernel.isStatic(dim) && kernel.size(dim) == 1))
@@ -232,8 +247,10 @@ Value Evaluator::readStored(const Storage &storage, Value tensor, AffineMap acce
   auto result = dyn_cast<OpResult>(tensor);
   if (storage.kind != Storage::Buffer && result && !isOwnPlace(kernel, result, access))
     return fail(tensor.getDefiningOp(), "another place of its result is read in the same kernel");
-  if (storage.kind == Storage::Registers)
-    return storage.registers[point.row * storage.perRow + (storage.perRow > 1 ? point.vector : 0)];
+  if (storage.kind == Storage::Registers) {
+    Value &value = known[{tensor, access, point.row, point.place, point.vector}];
+    return value ? value : value = load(storage.buffer, point);
+  }
   Type element = getElementTypeOrSelf(tensor.getType());
   SmallVector<Value> indices = indicesOf(storage, access, point);
   if (storage.kind == Storage::Scratch)
@@ -243,7 +260,7 @@ Value Evaluator::readStored(const Storage &storage, Value tensor, AffineMap acce
 }
 
 Value Evaluator::load(Value buffer, Type tensor, AffineMap access, const Point &point) {
-  Storage storage{Storage::Buffer, buffer, {}, {}, 1};
+  Storage storage{Storage::Buffer, buffer, {}};
   return load(buffer, getElementTypeOrSelf(tensor), access, indicesOf(storage, access, point),
               point);
 }
@@ -256,14 +273,14 @@ Value Evaluator::read(Value tensor, AffineMap access, const Point &point) {
   if (SplatElementsAttr splat; matchPattern(tensor, m_Constant(&splat)))
     return writer.make<arith::ConstantOp>(splat.getSplatValue<TypedAttr>());
   if (Value buffer = bound.lookupOrNull(tensor))
-    return readStored({Storage::Buffer, buffer, {}, {}, 1}, tensor, access, point);
+    return readStored({Storage::Buffer, buffer, {}}, tensor, access, point);
 
   // What nothing has written may be anything.
   if (tensor.getDefiningOp<tensor::EmptyOp>())
     return writer.make<arith::ConstantOp>(
         writer.builder.getZeroAttr(getElementTypeOrSelf(tensor.getType())));
 
-  Key key{tensor, access, point.place, point.row, point.vector};
+  Key key{tensor, access, point.row, point.place, point.vector};
   if (Value value = known.lookup(key))
     return value;
   auto op = tensor.getDefiningOp<linalg::GenericOp>();
@@ -287,7 +304,7 @@ Value Evaluator::read(Value tensor, AffineMap access, const Point &point) {
   SmallVector<Value> results = evaluate(op, loops, point, {});
   for (auto [result, value] : llvm::zip(op->getResults(), results))
     if (op.getIndexingMapMatchingResult(result) == written)
-      known[{result, access, point.place, point.row, point.vector}] = value;
+      known[{result, access, point.row, point.place, point.vector}] = value;
   return known.lookup(key);
 }
 
@@ -408,7 +425,7 @@ Value Evaluator::compute(OpResult result, const Point &point) {
   if (auto found = stored.find(result);
       found != stored.end() && found->second.kind == Storage::Registers)
     return readStored(found->second, result, access, point);
-  Key key{result, access, point.place, point.row, point.vector};
+  Key key{result, access, point.row, point.place, point.vector};
   if (Value value = known.lookup(key))
     return value;
   SmallVector<AffineExpr> loops;
@@ -416,7 +433,7 @@ Value Evaluator::compute(OpResult result, const Point &point) {
     loops.push_back(getAffineDimExpr(dim, op.getContext()));
   SmallVector<Value> results = evaluate(op, loops, point, {});
   for (auto [other, value] : llvm::zip(op->getResults(), results))
-    known[{other, kernel.access(other), point.place, point.row, point.vector}] = value;
+    known[{other, kernel.access(other), point.row, point.place, point.vector}] = value;
   return known.lookup(key);
 }
 

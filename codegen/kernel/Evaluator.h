@@ -30,21 +30,20 @@ struct Point {
   int vectorDim = noDim;
   int64_t lanes = 1;
   mlir::Value mask; // null: all lanes are inside
-  unsigned row = 0, vector = 0;
+  mlir::Value row;  // of the block; null: it has but one
+  unsigned vector = 0;
   /// Points with the same number, row and vector are the same place.
   unsigned place = 0;
 };
 
 /// Where an element of a stored value lies.
 struct Storage {
-  /// A buffer of the value's own shape; or scratch that holds one tile of it; or registers.
+  /// A buffer of the value's own shape; or scratch that holds one tile of it; or registers of a
+  /// block: an array [rows][vectors], or [rows][1] of what does not vary along vectors.
   enum Kind { Buffer, Scratch, Registers } kind = Buffer;
   mlir::Value buffer;
   /// Scratch: the kernel's dimension that each index of the buffer follows.
   Dims dims;
-  /// Registers: [row][vector], or [row] of what does not vary along vectors.
-  llvm::SmallVector<mlir::Value> registers;
-  unsigned perRow = 1;
 };
 
 class Evaluator {
@@ -81,6 +80,9 @@ public:
   /// The element at `access` of a buffer that holds a tensor of this type.
   mlir::Value load(mlir::Value buffer, mlir::Type tensor, mlir::AffineMap access,
                    const Point &point);
+  /// The array of registers [rows][vectors] at the row and vector of the point.
+  mlir::Value load(mlir::Value registers, const Point &point);
+  void store(mlir::Value registers, mlir::Value value, const Point &point);
   /// Writes to a buffer or scratch.
   void write(const Storage &storage, mlir::AffineMap access, mlir::Value value, const Point &point);
 
@@ -95,18 +97,19 @@ private:
   struct Key {
     mlir::Value value;
     mlir::AffineMap access;
-    unsigned place, row, vector;
+    mlir::Value row;
+    unsigned place, vector;
     bool operator==(const Key &other) const = default;
   };
   struct KeyInfo {
     static Key getEmptyKey() {
-      return {llvm::DenseMapInfo<mlir::Value>::getEmptyKey(), {}, 0, 0, 0};
+      return {llvm::DenseMapInfo<mlir::Value>::getEmptyKey(), {}, {}, 0, 0};
     }
     static Key getTombstoneKey() {
-      return {llvm::DenseMapInfo<mlir::Value>::getTombstoneKey(), {}, 0, 0, 0};
+      return {llvm::DenseMapInfo<mlir::Value>::getTombstoneKey(), {}, {}, 0, 0};
     }
     static unsigned getHashValue(const Key &key) {
-      return llvm::hash_combine(key.value, key.access, key.place, key.row, key.vector);
+      return llvm::hash_combine(key.value, key.access, key.row, key.place, key.vector);
     }
     static bool isEqual(const Key &a, const Key &b) { return a == b; }
   };
@@ -124,6 +127,7 @@ private:
   mlir::Value loadLanes(mlir::Value buffer, mlir::AffineMap access, const Point &point);
   void storeLanes(mlir::Value buffer, mlir::AffineMap access, mlir::Value vector,
                   const Point &point);
+  mlir::Value rowOf(const Point &point);
   llvm::SmallVector<mlir::Value> indicesOf(const Storage &storage, mlir::AffineMap access,
                                            const Point &point);
   llvm::SmallVector<mlir::Value> evaluate(mlir::linalg::GenericOp op,

@@ -26,13 +26,20 @@ bool Writer::Equality::isEqual(const Operation *a, const Operation *b) {
                                               OperationEquivalence::IgnoreLocations);
 }
 
+/// Reads count: what rows write, none of them reads.
+static bool isInvariant(Operation *op, scf::ForOp loop) {
+  return op->getNumRegions() == 0 && llvm::all_of(op->getOperands(), [&](Value operand) {
+           return loop.isDefinedOutsideOfLoop(operand);
+         });
+}
+
 Value Writer::unique(Value value) {
   Operation *op = value.getDefiningOp();
   if (!op)
     return value;
   for (Scope &scope : scopes) {
-    auto found = scope.find(op);
-    if (found == scope.end())
+    auto found = scope.known.find(op);
+    if (found == scope.known.end())
       continue;
     if (*found == op)
       return value;
@@ -41,7 +48,10 @@ Value Writer::unique(Value value) {
       op->erase();
     return known;
   }
-  scopes.back().insert(op);
+  size_t depth = scopes.size() - 1;
+  for (; scopes[depth].rows && isInvariant(op, scopes[depth].rows); --depth)
+    op->moveBefore(scopes[depth].rows);
+  scopes[depth].known.insert(op);
   return value;
 }
 
@@ -98,14 +108,20 @@ Value Writer::expression(AffineExpr expression, ArrayRef<Value> dims) {
 
 //===--- control flow ----------------------------------------------------------------------------
 
+static void markUnrolled(scf::ForOp loop, int64_t count) {
+  if (count > 1)
+    loop->setDiscardableAttr(unrollAttr, Builder(loop).getI64IntegerAttr(count));
+}
+
 SmallVector<Value> Writer::loop(Value from, Value to, int64_t step, ValueRange carried,
-                                LoopBody body) {
+                                LoopBody body, int64_t unroll) {
   auto first = constantOf(from), last = constantOf(to);
   if (first && last && *first >= *last)
     return SmallVector<Value>(carried);
   if (first && last && *first + step >= *last)
     return body(from, carried);
   auto loop = scf::ForOp::create(builder, from, to, index(step), carried);
+  markUnrolled(loop, unroll);
   OpBuilder::InsertionGuard guard(builder);
   if (!loop.getBody()->empty())
     loop.getBody()->getTerminator()->erase();
@@ -114,6 +130,16 @@ SmallVector<Value> Writer::loop(Value from, Value to, int64_t step, ValueRange c
   scf::YieldOp::create(builder, body(loop.getInductionVar(), loop.getRegionIterArgs()));
   scopes.pop_back();
   return SmallVector<Value>(loop.getResults());
+}
+
+void Writer::rows(int64_t count, llvm::function_ref<void(Value row)> body) {
+  auto loop = scf::ForOp::create(builder, index(0), index(count), index(1));
+  markUnrolled(loop, count);
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPoint(loop.getBody()->getTerminator());
+  scopes.push_back({{}, loop});
+  body(loop.getInductionVar());
+  scopes.pop_back();
 }
 
 SmallVector<Value> Writer::branch(Value condition, TypeRange types,

@@ -13,6 +13,9 @@
 
 namespace formwork {
 
+/// Of an scf.for: so many iterations are to be run at once.
+inline constexpr llvm::StringLiteral unrollAttr = "fw.unroll";
+
 class Writer {
 public:
   using LoopBody =
@@ -37,8 +40,12 @@ public:
   mlir::Value expression(mlir::AffineExpr expression, llvm::ArrayRef<mlir::Value> dims);
 
   /// scf.for with carried values; none at all where constants say it runs never or once.
+  /// `unroll` iterations are to be run at once.
   llvm::SmallVector<mlir::Value> loop(mlir::Value from, mlir::Value to, int64_t step,
-                                      mlir::ValueRange carried, LoopBody body);
+                                      mlir::ValueRange carried, LoopBody body, int64_t unroll = 1);
+  /// A loop over a block's rows, to be unrolled as a whole. What does not depend on the row is
+  /// written before it.
+  void rows(int64_t count, llvm::function_ref<void(mlir::Value row)> body);
   /// scf.if that carries values; only the branch taken where the condition is constant.
   llvm::SmallVector<mlir::Value>
   branch(mlir::Value condition, mlir::TypeRange types,
@@ -52,7 +59,10 @@ private:
     static unsigned getHashValue(const mlir::Operation *op);
     static bool isEqual(const mlir::Operation *a, const mlir::Operation *b);
   };
-  using Scope = llvm::DenseSet<mlir::Operation *, Equality>;
+  struct Scope {
+    llvm::DenseSet<mlir::Operation *, Equality> known;
+    mlir::scf::ForOp rows; // whose body this is; null in any other loop or branch
+  };
 
   mlir::Value unique(mlir::Value value);
 

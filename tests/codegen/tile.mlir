@@ -1,22 +1,33 @@
 // RUN: formwork-opt %s --fw-cpu-tile --canonicalize --cse | FileCheck %s
 // RUN: formwork-opt %s --fw-cpu-tile --fw-expand-math --fw-cpu-lower | FileCheck %s --check-prefix=LLVM
 
-// Rows are chunks, columns lie along vectors: one masked vector of ten. The bias and the maximum are
-// applied to accumulators in registers.
+// Rows are chunks, columns lie along vectors: one masked vector of ten. A tile's rows are loops to
+// be unrolled, its sums an array of registers: what a row does not change is read once for all.
 // CHECK-LABEL: func.func private @k.chunks(
 // CHECK:         %[[TWO:.*]] = arith.constant 2 : index
 // CHECK:         return %[[TWO]]
 // CHECK-LABEL: func.func private @k(%{{.*}}: index, %{{.*}}: index, %{{.*}}: memref<32x64xf32>
 // CHECK-SAME:    fw.chunk_work
 // CHECK:         scf.for
-// CHECK:           scf.for {{.*}} iter_args
-// CHECK:             vector.maskedload
-// CHECK:             math.fma
-// CHECK:           arith.addf
-// CHECK:           arith.maximumf
-// CHECK:           vector.maskedstore
+// CHECK:           %[[SUMS:.*]] = memref.alloca() : memref<16x1xvector<16xf32>>
+// CHECK:           scf.for %[[K:.*]] = %c0 to %c64
+// CHECK-NEXT:        %[[W:.*]] = vector.maskedload
+// CHECK-NEXT:        scf.for %[[ROW:.*]] = %c0 to %c16
+// CHECK:               %[[SUM:.*]] = memref.load %[[SUMS]][%[[ROW]], %c0]
+// CHECK:               %[[NEXT:.*]] = math.fma %{{.*}}, %[[W]], %[[SUM]]
+// CHECK:               memref.store %[[NEXT]], %[[SUMS]][%[[ROW]], %c0]
+// CHECK:             } {fw.unroll = 16 : i64}
+// CHECK:           } {fw.unroll = 4 : i64}
+// CHECK-NEXT:      vector.maskedload
+// CHECK-NEXT:      scf.for
+// CHECK:             arith.addf
+// CHECK:             arith.maximumf
+// CHECK:             vector.maskedstore
+// CHECK:           } {fw.unroll = 16 : i64}
 // CHECK-NOT:     tensor.
-// LLVM: llvm.intr.fma(
+// On the way to LLVM both loops are unrolled: four steps of sixteen rows.
+// LLVM-COUNT-64: llvm.intr.fma(
+// LLVM-NOT: llvm.intr.fma(
 // LLVM-NOT: llvm.call
 // LLVM-NOT: math.
 func.func private @k(%x: tensor<32x64xf32>, %w: tensor<64x10xf32>, %bias: tensor<10xf32>,
