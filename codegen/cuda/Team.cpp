@@ -68,7 +68,7 @@ void TeamWriter::writeStatistics(const TeamStep &step, const Values &at) {
       results = {evaluator.combine(combiner, start, combineTeam(combiner, results.front()))};
     }
     for (auto [result, value] : llvm::zip_equal(op->getResults(), results))
-      evaluator.setStorage(result, {Storage::Registers, {}, {}, {value}, 1});
+      evaluator.setStorage(result, {Storage::Element, value, {}});
     available.insert(op);
   }
   Values outputs;
@@ -170,7 +170,7 @@ Value TeamWriter::throughMemory(Operation *combiner, Value partial, Value slot, 
                                 int64_t count, int64_t stride, int64_t slots) {
   Type element = partial.getType();
   Value memory = sharedArray(element, slots);
-  Storage storage{Storage::Buffer, memory, {}, {}, 1};
+  Storage storage{Storage::Buffer, memory, {}};
   // What was there before has been read by all.
   barrier();
   Value stored = element.isInteger(1)
@@ -218,7 +218,7 @@ void TeamWriter::writePass(const TeamStep &step, const Values &at) {
       if (!isReduction(op))
         continue;
       for (auto [result, value] : llvm::zip(op->getResults(), reduce(op, place)))
-        evaluator.setStorage(result, {Storage::Registers, {}, {}, {value}, 1});
+        evaluator.setStorage(result, {Storage::Element, value, {}});
     }
     if (evaluator.failed())
       return;
@@ -245,7 +245,7 @@ void TeamWriter::writePass(const TeamStep &step, const Values &at) {
   for (linalg::GenericOp op : step.ops)
     for (Value result : op->getResults()) {
       if (auto output = state.outputs.find(result); output != state.outputs.end())
-        evaluator.setStorage(result, {Storage::Buffer, output->second.front(), {}, {}, 1});
+        evaluator.setStorage(result, {Storage::Buffer, output->second.front(), {}});
       available.insert(op);
     }
   for (linalg::GenericOp op : kept)

@@ -210,7 +210,7 @@ void TileWriter::finish(const Values &at) {
       // Nothing is added to nothing.
       if (!matchPattern(start, m_AnyZeroFloat()))
         sum = writer.make<arith::AddFOp>(start, sum);
-      evaluator.setStorage(product.op->getResult(0), {Storage::Registers, {}, {}, {sum}, 1});
+      evaluator.setStorage(product.op->getResult(0), {Storage::Element, sum, {}});
     }
     if (!evaluator.failed())
       store(results, place);

@@ -138,7 +138,7 @@ void GroupWriter::reduceBehind(linalg::GenericOp op, const Values &at) {
     if (available.contains(reduction) || evaluator.failed())
       continue;
     for (auto [result, value] : llvm::zip(reduction->getResults(), reduce(reduction, at)))
-      evaluator.setStorage(result, {Storage::Registers, {}, {}, {value}, 1});
+      evaluator.setStorage(result, {Storage::Element, value, {}});
   }
 }
 
@@ -203,7 +203,7 @@ void GroupWriter::writeOutput(OpResult result, Value element, const Point &point
   if (buffers == state.outputs.end() || evaluator.failed())
     return;
   for (Value buffer : buffers->second)
-    evaluator.write({Storage::Buffer, buffer, {}, {}, 1}, kernel.access(result), element, point);
+    evaluator.write({Storage::Buffer, buffer, {}}, kernel.access(result), element, point);
 }
 
 } // namespace formwork::cuda
