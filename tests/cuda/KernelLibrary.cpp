@@ -63,13 +63,23 @@ std::unique_ptr<KernelLibrary> KernelLibrary::create(ModuleOp module) {
       llvm::sys::fs::createTemporaryFile("formwork-kernels", "so", library))
     return nullptr;
   llvm::raw_fd_ostream(file, /*shouldClose=*/true) << *text;
-  SmallVector<StringRef> command = {
-      HOST_COMPILER,       "-std=c++17",     "-O1",  "-w", "-shared", "-fPIC", "-march=native",
-      "-ffp-contract=off", "-I" SOURCE_ROOT, source, "-o", library};
+  StringRef compiler = isSanitized() ? SANITIZING_COMPILER : HOST_COMPILER;
+  SmallVector<StringRef> command = {compiler,
+                                    "-std=c++17",
+                                    "-O1",
+                                    "-w",
+                                    "-shared",
+                                    "-fPIC",
+                                    "-march=native",
+                                    "-ffp-contract=off",
+                                    "-I" SOURCE_ROOT,
+                                    source,
+                                    "-o",
+                                    library};
   // The program is run with AddressSanitizer's library loaded before all others.
   if (isSanitized())
-    command.append({"-fsanitize=address", "-shared-libsan", "-g1"});
-  int status = llvm::sys::ExecuteAndWait(HOST_COMPILER, command);
+    command.append({"-fsanitize=address", "-g1"});
+  int status = llvm::sys::ExecuteAndWait(compiler, command);
   void *loaded = status == 0 ? dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL) : nullptr;
   // What did not compile stays, to be looked at.
   if (loaded)
