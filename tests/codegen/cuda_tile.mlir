@@ -54,7 +54,8 @@ func.func private @dense(%x: tensor<32x64xf32>, %w: tensor<64x100xf32>, %bias: t
 
 // -----
 
-// A sum of each row of a size that is not known: a warp for each, which adds up in a tree.
+// Sums of rows, of which there are not known many: four warps for each. Each warp adds up in a tree,
+// then all threads what the warps have.
 // CHECK-LABEL: func.func private @rows.blocks(
 // CHECK:         memref.dim
 // CHECK:         arith.divui
@@ -64,14 +65,19 @@ func.func private @dense(%x: tensor<32x64xf32>, %w: tensor<64x100xf32>, %bias: t
 // CHECK:         gpu.shuffle xor
 // CHECK-COUNT-4: gpu.shuffle xor
 // CHECK-NOT:     gpu.shuffle
+// CHECK:         gpu.barrier
+// CHECK:         memref.store {{.*}} #gpu.address_space<workgroup>>
+// CHECK:         gpu.barrier
 // CHECK:         scf.if
 // CHECK:           memref.store
 
 // CUDA:      rows(const float *__restrict__ argument0,
 // CUDA:        const int64_t thread = threadIdx.x;
-// CUDA:        for (int64_t i = {{.*}}; i < 512; i += 32) {
+// CUDA:        for (int64_t i = {{.*}}; i < 512; i += 128) {
 // CUDA:        __shfl_xor_sync(0xffffffffu, {{.*}}, 16, 32);
 // CUDA:        __shfl_xor_sync(0xffffffffu, {{.*}}, 1, 32);
+// CUDA:        __syncthreads();
+// CUDA:        shared[thread / 32] =
 func.func private @rows(%x: tensor<?x512xf32>, %out: tensor<?xf32>) -> tensor<?xf32>
     attributes {fw.kernel} {
   %zero = arith.constant 0.0 : f32
