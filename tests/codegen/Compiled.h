@@ -23,6 +23,7 @@ struct Pipeline {
   bool differentiate = true;
   bool fuse = true;
   bool unoptimized = true;
+  bool manyThreads = false;
   /// If given, puts functions of the form that the CPU's kernels have in the place of kernels on
   /// tensors, after planning.
   std::function<mlir::LogicalResult(mlir::ModuleOp)> schedule;

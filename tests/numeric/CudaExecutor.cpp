@@ -1,4 +1,5 @@
 // The GPU's kernels as an executor, run on the CPU.
+#include "ir/Machine.h"
 #include "tests/cuda/CallKernels.h"
 #include "tests/numeric/HostProgram.h"
 
@@ -13,6 +14,7 @@ public:
   bool sumsAlikeWithUnknownSizes() const override { return false; }
 
   std::unique_ptr<Program> compilePure(ModuleOp module) override {
+    module->setAttr(manyThreadsAttr, UnitAttr::get(module.getContext()));
     return compileHostProgram(module, callKernelsOnCpu);
   }
 };
