@@ -13,6 +13,7 @@
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
@@ -28,8 +29,8 @@ namespace {
 /// Writes the two functions that take a kernel's place.
 class KernelWriter {
 public:
-  explicit KernelWriter(func::FuncOp source)
-      : source(source), kernel(source), plan(schedule(kernel)) {}
+  KernelWriter(func::FuncOp source, const Target &target)
+      : source(source), kernel(source), plan(schedule(kernel, target)) {}
   LogicalResult run();
 
 private:
@@ -166,7 +167,9 @@ LogicalResult KernelWriter::run() {
 
 namespace {
 struct CUDATile : impl::CUDATileBase<CUDATile> {
+  using CUDATileBase::CUDATileBase;
   void runOnOperation() override {
+    cuda::Target target{tf32};
     SmallVector<func::FuncOp> kernels;
     getOperation()->walk([&](func::FuncOp function) {
       if (function->hasAttr("fw.kernel") && !function.isExternal())
@@ -174,7 +177,8 @@ struct CUDATile : impl::CUDATileBase<CUDATile> {
     });
     for (func::FuncOp kernel : kernels) {
       auto name = kernel.getName().str();
-      if (succeeded(Kernel::normalize(kernel)) && succeeded(cuda::KernelWriter(kernel).run()))
+      if (succeeded(Kernel::normalize(kernel)) &&
+          succeeded(cuda::KernelWriter(kernel, target).run()))
         continue;
       kernel->emitRemark() << "in kernel '" << name << "'";
       return signalPassFailure();
