@@ -1,6 +1,8 @@
 // RUN: formwork-opt %s --split-input-file --fw-cuda-tile --canonicalize --cse | FileCheck %s
 // RUN: formwork-opt %s --split-input-file --fw-cuda-tile --fw-expand-math --canonicalize --cse \
 // RUN:   --fw-print-cuda -o /dev/null | FileCheck %s --check-prefix=CUDA
+// RUN: formwork-opt %s --split-input-file --fw-cuda-tile=tf32=true --canonicalize --cse \
+// RUN:   --fw-print-cuda -o /dev/null | FileCheck %s --check-prefix=TF32
 
 // A product and what follows it: tiles of 32 by 32, sums in registers, slices in shared memory.
 // CHECK-LABEL: func.func private @dense.blocks(
@@ -32,6 +34,20 @@
 // CUDA:        sums[{{.}}][{{.}}] = fmaf(left[{{.}}], right[{{.}}], sums[{{.}}][{{.}}]);
 // CUDA:        __syncthreads();
 // CUDA:        fw_maximum(
+
+// Where products may be rounded, warps multiply. Either way the next slice is on its way meanwhile.
+// TF32:      cp.async.ca.shared.global
+// TF32:      mma.sync.aligned.m16n8k8
+// TF32:      dense(const float
+// TF32:        fw_copy_async(&shared[
+// TF32:        fw_commit_copies();
+// TF32:        for (
+// TF32:          fw_copy_async(&shared[
+// TF32:          fw_wait_copies<1>();
+// TF32-NEXT:     __syncthreads();
+// TF32:          fw_to_tf32(
+// TF32:          fw_mma_tf32(sums, left, right);
+// TF32:          __syncthreads();
 func.func private @dense(%x: tensor<32x64xf32>, %w: tensor<64x100xf32>, %bias: tensor<100xf32>,
                          %out: tensor<32x100xf32>) -> tensor<32x100xf32>
     attributes {fw.kernel = "contraction", fw.layers = ["dense*/"]} {
