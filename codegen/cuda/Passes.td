@@ -20,6 +20,14 @@ def CUDATile : Pass<"fw-cuda-tile", "::mlir::ModuleOp"> {
   ];
 }
 
+def CUDASplitSums : Pass<"fw-cuda-split-sums", "::mlir::ModuleOp"> {
+  let summary = "Take long sums with few results apart: partial sums side by side, then their sum";
+  let description = [{ Between the kernels and the plan pipeline: partial sums need memory. }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"
+  ];
+}
+
 def PrintCUDA : Pass<"fw-print-cuda", "::mlir::ModuleOp"> {
   let summary = "Print kernels in the GPU's tile form as CUDA C++, to standard output";
   let description = [{ For tests: changes nothing. }];

@@ -48,6 +48,8 @@ std::unique_ptr<Compiled> Compiled::create(const std::string &moduleText, Pipeli
   if (pipeline.manyThreads)
     (*module)->setAttr(manyThreadsAttr, UnitAttr::get(&context));
   buildKernelsPipeline(passes, pipeline.fuse);
+  if (pipeline.beforePlan)
+    pipeline.beforePlan(passes);
   buildPlanPipeline(passes);
   EXPECT_TRUE(succeeded(passes.run(*module)));
   if (pipeline.schedule && failed(pipeline.schedule(*module)))

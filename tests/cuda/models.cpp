@@ -129,6 +129,7 @@ void Comparison::TestBody() {
   pipeline.differentiate = pipeline.unoptimized = false;
   cpu = Compiled::create((*text)->getBuffer().str(), pipeline);
   pipeline.manyThreads = true;
+  pipeline.beforePlan = splitKernels;
   pipeline.schedule = callKernelsOnCpu;
   cuda = Compiled::create((*text)->getBuffer().str(), pipeline);
   ASSERT_TRUE(cpu && cuda) << path;

@@ -118,12 +118,15 @@ static Symbols makeEntry(func::FuncOp function) {
 }
 
 std::unique_ptr<Program> compileHostProgram(ModuleOp module,
-                                            llvm::function_ref<LogicalResult(ModuleOp)> schedule) {
+                                            llvm::function_ref<LogicalResult(ModuleOp)> schedule,
+                                            llvm::function_ref<void(OpPassManager &)> beforePlan) {
   llvm::StringMap<Symbols> symbols;
   for (auto function : module.getOps<func::FuncOp>())
     symbols[function.getName()] = makeEntry(function);
   PassManager passes(module.getContext());
   buildKernelsPipeline(passes);
+  if (beforePlan)
+    beforePlan(passes);
   buildPlanPipeline(passes);
   if (failed(passes.run(module)) || (schedule && failed(schedule(module))))
     return nullptr;

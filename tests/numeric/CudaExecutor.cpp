@@ -15,7 +15,7 @@ public:
 
   std::unique_ptr<Program> compilePure(ModuleOp module) override {
     module->setAttr(manyThreadsAttr, UnitAttr::get(module.getContext()));
-    return compileHostProgram(module, callKernelsOnCpu);
+    return compileHostProgram(module, callKernelsOnCpu, splitKernels);
   }
 };
 } // namespace
