@@ -202,6 +202,8 @@ FailureOr<std::string> printKernels(ModuleOp module) {
       return;
     int64_t threads = function->getAttrOfType<IntegerAttr>("fw.threads").getInt();
     out << "\n// " << describe(function) << "\n";
+    if (auto form = function->getAttrOfType<StringAttr>("fw.form"))
+      out << "// " << source::commentText(form.getValue()) << "\n";
     source::FunctionPrinter printer(function->hasAttr("fw.narrow") ? narrow : wide, symbols, names,
                                     out);
     out << "extern \"C\" __global__ void __launch_bounds__(" << threads << ")\n";

@@ -51,6 +51,19 @@ static std::unique_ptr<GroupWriter> writerOf(Writing &state, const Group &group)
   return std::make_unique<TeamWriter>(state, group);
 }
 
+/// For who reads the printed kernel.
+static std::string describe(const Group &group) {
+  if (!group.tiles) {
+    int64_t team = group.teams.threads;
+    return team == 1 ? "a thread for each element"
+                     : std::to_string(team) + " threads for each sum or row";
+  }
+  const TileShape &shape = group.tiles->shape;
+  return "a block for each tile of " + std::to_string(shape.rows) + " x " +
+         std::to_string(shape.columns) + ", summed in slices of " + std::to_string(shape.depth) +
+         (group.tiles->tensorCores ? " by tensor cores" : "");
+}
+
 LogicalResult KernelWriter::writeBlockCount() {
   Type index = IndexType::get(source.getContext());
   func::FuncOp function = declareOnBuffers(source, (source.getName() + ".blocks").str(), {}, index);
@@ -112,6 +125,10 @@ LogicalResult KernelWriter::writeBody() {
   ImplicitLocOpBuilder builder(source.getLoc(), OpBuilder::atBlockBegin(&function.front()));
   function->setAttr("gpu.kernel", builder.getUnitAttr());
   function->setAttr("fw.threads", builder.getI64IntegerAttr(plan.threads));
+  std::string form;
+  for (const Group &group : plan.groups)
+    form += (form.empty() ? "" : "; then ") + describe(group);
+  function->setAttr("fw.form", builder.getStringAttr(form));
   if (fitsNarrowIndices())
     function->setAttr("fw.narrow", builder.getUnitAttr());
   Writer writer(builder);

@@ -9,7 +9,7 @@
 // CHECK:         %[[BLOCKS:.*]] = arith.constant 4 : index
 // CHECK:         return %[[BLOCKS]]
 // CHECK-LABEL: func.func private @dense(%{{.*}}: memref<32x64xf32>
-// CHECK-SAME:    fw.narrow, fw.threads = 256 : i64, gpu.kernel
+// CHECK-SAME:    fw.form = "a block for each tile {{[^"]*}}", {{.*}}fw.narrow, fw.threads = 256 : i64, gpu.kernel
 // CHECK:         memref.alloca() {{.*}} memref<{{.*}}xf32, #gpu.address_space<workgroup>>
 // CHECK:         memref.alloca() {{.*}} memref<2x2xf32>
 // CHECK:         scf.for
@@ -23,6 +23,7 @@
 // CHECK-NOT:     tensor.
 
 // CUDA:      // dense%2A/: contraction; [32, 64] [64, 100] [100] [32, 100]
+// CUDA-NEXT: // a block for each tile of 32 x 32, summed in slices of 32
 // CUDA-NEXT: extern "C" __global__ void __launch_bounds__(256)
 // CUDA-NEXT: dense(const float *__restrict__ argument0,
 // CUDA:        __shared__ __align__(16) float shared[
