@@ -1,7 +1,7 @@
 // The GPU's kernels as an executor, run on the CPU.
 #include "ir/Machine.h"
 #include "tests/cuda/CallKernels.h"
-#include "tests/numeric/HostProgram.h"
+#include "tests/numeric/EntryProgram.h"
 
 using namespace mlir;
 
@@ -15,7 +15,10 @@ public:
 
   std::unique_ptr<Program> compilePure(ModuleOp module) override {
     module->setAttr(manyThreadsAttr, UnitAttr::get(module.getContext()));
-    return compileHostProgram(module, callKernelsOnCpu, splitKernels);
+    llvm::StringMap<Symbols> symbols = makeEntries(module);
+    if (failed(planKernels(module, splitKernels)) || failed(callKernelsOnCpu(module)))
+      return nullptr;
+    return loadObject(module, std::move(symbols), symbolCount(module));
   }
 };
 } // namespace
