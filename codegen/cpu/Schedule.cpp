@@ -1,17 +1,13 @@
 #include "codegen/cpu/Schedule.h"
 
 #include "codegen/cpu/Blocking.h"
+#include "codegen/kernel/Items.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "llvm/ADT/IntEqClasses.h"
-#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 
 namespace formwork {
-
-using OpSet = llvm::SetVector<Operation *>;
 
 /// Ops that take many times longer than an addition.
 static bool isExpensive(linalg::GenericOp op) {
@@ -33,17 +29,6 @@ public:
   FailureOr<Schedule> run();
 
 private:
-  /// A reduction, or the op of an output.
-  struct Item {
-    linalg::GenericOp op;
-    OpSet behind; // reductions whose results it reads, through pointwise ops
-  };
-
-  void collect(Value value, OpSet &reductions);
-  void findItems();
-  SmallVector<SmallVector<unsigned>> connect();
-  Dims outerOf(ArrayRef<unsigned> items);
-
   LogicalResult buildGroup(ArrayRef<unsigned> items, Group &group);
   bool statisticsAreBetter(ArrayRef<unsigned> items, const Group &group);
   LogicalResult place(Item &item, Group &group);
@@ -63,150 +48,11 @@ private:
 };
 } // namespace
 
-/// The structured op behind a value, through reshapes.
-static linalg::GenericOp producerOf(Value value) {
-  while (Operation *op = value.getDefiningOp()) {
-    if (auto generic = dyn_cast<linalg::GenericOp>(op))
-      return generic;
-    if (!isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::ExtractSliceOp, tensor::PadOp,
-             tensor::CastOp>(op))
-      return {};
-    value = op->getOperand(0);
-  }
-  return {};
-}
-
-/// Tensors that an op reads, in its operands or in its body.
-static SmallVector<Value> readsOf(linalg::GenericOp op) {
-  SmallVector<Value> values;
-  for (OpOperand &operand : op->getOpOperands())
-    if (op.payloadUsesValueFromOperand(&operand) || isReduction(op))
-      values.push_back(operand.get());
-  op->walk([&](tensor::ExtractOp extract) { values.push_back(extract.getTensor()); });
-  return values;
-}
-
-void Scheduler::collect(Value value, OpSet &reductions) {
-  linalg::GenericOp producer = producerOf(value);
-  if (!producer)
-    return;
-  if (isReduction(producer)) {
-    reductions.insert(producer);
-    return;
-  }
-  for (Value read : readsOf(producer))
-    collect(read, reductions);
-}
-
-void Scheduler::findItems() {
-  llvm::SetVector<Operation *> needed;
-  for (const Kernel::Output &output : kernel.getOutputs())
-    needed.insert(output.value.getDefiningOp());
-  for (size_t i = 0; i < needed.size(); ++i)
-    for (Value read : readsOf(cast<linalg::GenericOp>(needed[i]))) {
-      OpSet reductions;
-      collect(read, reductions);
-      needed.insert(reductions.begin(), reductions.end());
-    }
-  for (linalg::GenericOp op : kernel.getOps()) {
-    if (!needed.contains(op))
-      continue;
-    Item item{op, {}};
-    for (Value read : readsOf(op))
-      collect(read, item.behind);
-    items.push_back(std::move(item));
-  }
-}
-
-Dims Scheduler::outerOf(ArrayRef<unsigned> members) {
-  Dims outer = kernel.parallel(items[members.front()].op);
-  for (unsigned member : members.drop_front()) {
-    Dims parallel = kernel.parallel(items[member].op);
-    llvm::erase_if(outer, [&](Dim dim) { return !contains(parallel, dim); });
-  }
-  return outer;
-}
-
-/// The dimension along which an op's result is contiguous.
-static int writtenAlong(const Kernel &kernel, linalg::GenericOp op) {
-  AffineMap written = kernel.access(cast<OpResult>(op->getResult(0)));
-  for (Dim dim : kernel.parallel(op))
-    if (stepOf(written, dim) == Step::Unit)
-      return dim;
-  return noDim;
-}
-
-/// Items that need each other, or that may share their chunks and vectors, are together.
-SmallVector<SmallVector<unsigned>> Scheduler::connect() {
-  llvm::IntEqClasses classes(items.size());
-  for (auto [i, item] : llvm::enumerate(items))
-    for (auto [j, other] : llvm::enumerate(items))
-      if (item.behind.contains(other.op))
-        classes.join(i, j);
-  auto members = [&] {
-    SmallVector<SmallVector<unsigned>> lists(items.size());
-    for (unsigned i = 0; i < items.size(); ++i)
-      lists[classes.findLeader(i)].push_back(i);
-    llvm::erase_if(lists, [](auto &list) { return list.empty(); });
-    return lists;
-  };
-  for (bool changed = true; changed;) {
-    changed = false;
-    SmallVector<SmallVector<unsigned>> lists = members();
-    for (size_t a = 0; a < lists.size() && !changed; ++a)
-      for (size_t b = a + 1; b < lists.size() && !changed; ++b) {
-        SmallVector<unsigned> both = lists[a];
-        llvm::append_range(both, lists[b]);
-        size_t shared = outerOf(both).size();
-        if (shared != outerOf(lists[a]).size() || shared != outerOf(lists[b]).size())
-          continue;
-        if (shared == 0 &&
-            outerOf(lists[a]).size() + kernel.loops(items[lists[a][0]].op).size() > 0)
-          continue;
-        if (writtenAlong(kernel, items[lists[a].back()].op) !=
-            writtenAlong(kernel, items[lists[b].back()].op))
-          continue;
-        classes.join(lists[a].front(), lists[b].front());
-        changed = true;
-      }
-  }
-  return members();
-}
-
 //===--- passes ----------------------------------------------------------------------------------
 
 bool Scheduler::isStatistic(linalg::GenericOp op, const Group &group) {
   return isReduction(op) && group.vectorDim == noDim && combinerOf(op) &&
          without(kernel.parallel(op), group.outer).empty();
-}
-
-/// Inner dimensions in loop order: the one that its output is contiguous in comes last.
-static Dims innerOrder(const Kernel &kernel, linalg::GenericOp op, Dims inner) {
-  AffineMap written = kernel.access(cast<OpResult>(op->getResult(0)));
-  for (Dim dim : inner)
-    if (stepOf(written, dim) == Step::Unit) {
-      llvm::erase(inner, dim);
-      inner.push_back(dim);
-      break;
-    }
-  return inner;
-}
-
-/// The dimensions that a statistic reduces: along the last, most inputs are contiguous.
-static Dims statisticOrder(const Kernel &kernel, linalg::GenericOp op) {
-  Dims dims = kernel.reduced(op);
-  auto strided = [&](Dim dim) {
-    return llvm::count_if(op.getDpsInputOperands(), [&](OpOperand *operand) {
-      return stepOf(kernel.access(*operand), dim) == Step::Strided;
-    });
-  };
-  Dim best = dims.back();
-  for (Dim dim : dims)
-    if (strided(dim) < strided(best))
-      best = dim;
-  llvm::erase(dims, best);
-  dims.push_back(best);
-  return dims;
 }
 
 unsigned Scheduler::earliestPass(const Item &item, const Group &group, ArrayRef<Dim> inner) {
@@ -223,7 +69,7 @@ unsigned Scheduler::earliestPass(const Item &item, const Group &group, ArrayRef<
 LogicalResult Scheduler::place(Item &item, Group &group) {
   bool statistic = isStatistic(item.op, group);
   Dims inner = statistic
-                   ? statisticOrder(kernel, item.op)
+                   ? reducedOrder(kernel, item.op)
                    : innerOrder(kernel, item.op, without(kernel.parallel(item.op), group.outer));
   unsigned index = earliestPass(item, group, inner);
   while (index < group.passes.size() && group.passes[index].inner != inner)
@@ -299,7 +145,7 @@ LogicalResult Scheduler::keep(Value value, unsigned pass, Group &group) {
     return success();
   }
   Item item{producer, {}};
-  collect(value, item.behind);
+  collectReductions(value, item.behind);
   unsigned first = earliestPass(item, group, inner);
   while (first < pass && group.passes[first].inner != inner)
     ++first;
@@ -332,7 +178,7 @@ bool Scheduler::statisticsAreBetter(ArrayRef<unsigned> members, const Group &gro
       continue;
     if (!combinerOf(op))
       return false;
-    Dim along = statisticOrder(kernel, op).back();
+    Dim along = reducedOrder(kernel, op).back();
     for (OpOperand *operand : op.getDpsInputOperands()) {
       AffineMap access = kernel.access(*operand);
       bool bad = stepOf(access, group.vectorDim) == Step::Strided;
@@ -357,7 +203,7 @@ static int64_t laneBits(ArrayRef<linalg::GenericOp> ops) {
 }
 
 LogicalResult Scheduler::buildGroup(ArrayRef<unsigned> members, Group &group) {
-  group.outer = outerOf(members);
+  group.outer = outerDims(kernel, items, members);
   SmallVector<linalg::GenericOp> ops;
   for (unsigned member : members)
     ops.push_back(items[member].op);
@@ -379,9 +225,9 @@ LogicalResult Scheduler::buildGroup(ArrayRef<unsigned> members, Group &group) {
 }
 
 FailureOr<Schedule> Scheduler::run() {
-  findItems();
+  items = findItems(kernel);
   Schedule schedule;
-  for (ArrayRef<unsigned> members : connect())
+  for (ArrayRef<unsigned> members : connectItems(kernel, items))
     if (failed(buildGroup(members, schedule.groups.emplace_back())))
       return failure();
   return schedule;

@@ -247,6 +247,8 @@ Value Evaluator::readStored(const Storage &storage, Value tensor, AffineMap acce
   auto result = dyn_cast<OpResult>(tensor);
   if (storage.kind != Storage::Buffer && result && !isOwnPlace(kernel, result, access))
     return fail(tensor.getDefiningOp(), "another place of its result is read in the same kernel");
+  if (storage.kind == Storage::Element)
+    return storage.buffer;
   if (storage.kind == Storage::Registers) {
     Value &value = known[{tensor, access, point.row, point.place, point.vector}];
     return value ? value : value = load(storage.buffer, point);
@@ -423,7 +425,8 @@ Value Evaluator::compute(OpResult result, const Point &point) {
   auto op = cast<linalg::GenericOp>(result.getOwner());
   AffineMap access = kernel.access(result);
   if (auto found = stored.find(result);
-      found != stored.end() && found->second.kind == Storage::Registers)
+      found != stored.end() &&
+      (found->second.kind == Storage::Registers || found->second.kind == Storage::Element))
     return readStored(found->second, result, access, point);
   Key key{result, access, point.row, point.place, point.vector};
   if (Value value = known.lookup(key))

@@ -39,8 +39,9 @@ struct Point {
 /// Where an element of a stored value lies.
 struct Storage {
   /// A buffer of the value's own shape; or scratch that holds one tile of it; or registers of a
-  /// block: an array [rows][vectors], or [rows][1] of what does not vary along vectors.
-  enum Kind { Buffer, Scratch, Registers } kind = Buffer;
+  /// block: an array [rows][vectors], or [rows][1] of what does not vary along vectors; or `buffer`
+  /// is the element itself.
+  enum Kind { Buffer, Scratch, Registers, Element } kind = Buffer;
   mlir::Value buffer;
   /// Scratch: the kernel's dimension that each index of the buffer follows.
   Dims dims;

@@ -7,6 +7,7 @@
 #include "codegen/source/Literals.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -36,7 +37,7 @@ static bool isNonNegative(Value value, unsigned depth) {
     return loop && argument == loop.getInductionVar() && known(loop.getLowerBound());
   }
   Operation *op = value.getDefiningOp();
-  if (isa<memref::DimOp>(op))
+  if (isa<memref::DimOp, gpu::ThreadIdOp, gpu::BlockIdOp>(op))
     return true;
   if (isa<arith::AddIOp, arith::MulIOp, arith::DivUIOp, arith::RemUIOp, arith::DivSIOp,
           arith::RemSIOp, arith::CeilDivUIOp, arith::CeilDivSIOp, arith::MinSIOp, arith::MinUIOp,
@@ -214,8 +215,9 @@ static Expression printTruncation(arith::TruncIOp op, Printer &printer) {
 static Expression printIndexCast(arith::IndexCastOp op, Printer &printer) {
   Expression from = printer.use(op.getIn(), true);
   if (isBool(op.getIn()))
-    return binary({"0"}, "-", call("int64_t", {from}), P::Additive);
-  if (elementOf(op.getIn()).isInteger(64) || elementOf(op.getOut()).isInteger(64))
+    return binary({"0"}, "-", call(printer.type(op.getOut(), true), {from}), P::Additive);
+  // Most languages have sizes of 64 bits.
+  if (printer.type(op.getIn(), true) == printer.type(op.getOut(), true))
     return from;
   Expression cast = call(printer.getLanguage().conversion(op.getType(), true), {from});
   cast.isSigned = true;
@@ -361,6 +363,8 @@ static void addFloatRules(Language &language) {
   addFunction<arith::MinNumFOp>(language, "least", "minimum_number");
   addFunction<arith::MaximumFOp>(language, "most", "maximum");
   addFunction<arith::MinimumFOp>(language, "least", "minimum");
+  addFunction<arith::MaxNumFOp>(language, "most", "fmax");
+  addFunction<arith::MinNumFOp>(language, "least", "fmin");
   addFunction<math::FmaOp>(language, "sum", "fma");
   addFunction<math::SqrtOp>(language, "root", "sqrt");
   addFunction<math::AbsFOp>(language, "magnitude", "fabs");

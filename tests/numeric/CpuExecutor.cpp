@@ -25,6 +25,22 @@ private:
   std::unique_ptr<llvm::orc::LLJIT> jit;
 };
 
+} // namespace
+
+std::unique_ptr<Program> loadObject(ModuleOp planned, llvm::StringMap<Symbols> symbols,
+                                    int64_t symbolCount) {
+  CPUOptions options;
+  options.name = entryPrefix;
+  FailureOr<Artifact> artifact = compileForCPU(planned, options);
+  if (failed(artifact))
+    return nullptr;
+  auto jit = llvm::cantFail(llvm::orc::LLJITBuilder().create());
+  StringRef object(artifact->object.data(), artifact->object.size());
+  llvm::cantFail(jit->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(object)));
+  return std::make_unique<CpuProgram>(std::move(jit), std::move(symbols), symbolCount);
+}
+
+namespace {
 class CpuExecutor : public Executor {
 public:
   StringRef name() const override { return "cpu"; }
@@ -34,16 +50,7 @@ public:
     llvm::StringMap<Symbols> symbols = makeEntries(module);
     if (failed(planKernels(module)))
       return nullptr;
-    int64_t count = symbolCount(module);
-    CPUOptions options;
-    options.name = entryPrefix;
-    FailureOr<Artifact> artifact = compileForCPU(module, options);
-    if (failed(artifact))
-      return nullptr;
-    auto jit = llvm::cantFail(llvm::orc::LLJITBuilder().create());
-    StringRef object(artifact->object.data(), artifact->object.size());
-    llvm::cantFail(jit->addObjectFile(llvm::MemoryBuffer::getMemBufferCopy(object)));
-    return std::make_unique<CpuProgram>(std::move(jit), std::move(symbols), count);
+    return loadObject(module, std::move(symbols), symbolCount(module));
   }
 };
 } // namespace

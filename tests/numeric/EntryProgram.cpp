@@ -103,9 +103,11 @@ llvm::StringMap<Symbols> makeEntries(ModuleOp module) {
   return symbols;
 }
 
-LogicalResult planKernels(ModuleOp module) {
+LogicalResult planKernels(ModuleOp module, llvm::function_ref<void(OpPassManager &)> beforePlan) {
   PassManager passes(module.getContext());
   buildKernelsPipeline(passes);
+  if (beforePlan)
+    beforePlan(passes);
   buildPlanPipeline(passes);
   return passes.run(module);
 }

@@ -5,6 +5,7 @@
 #include "runtime/formwork.h"
 #include "tests/numeric/Executor.h"
 
+#include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/StringMap.h"
 
 namespace formwork::test {
@@ -18,8 +19,10 @@ constexpr char entryPrefix[] = "table";
 /// Makes each function an entry: arguments are inputs, results are outputs, in order.
 llvm::StringMap<Symbols> makeEntries(mlir::ModuleOp module);
 
-/// The production pipeline down to buffers in one arena.
-mlir::LogicalResult planKernels(mlir::ModuleOp module);
+/// The production pipeline down to buffers in one arena; `beforePlan` adds passes over kernels for
+/// which no memory is planned yet.
+mlir::LogicalResult planKernels(mlir::ModuleOp module,
+                                llvm::function_ref<void(mlir::OpPassManager &)> beforePlan = {});
 
 /// Calls entries wherever they are. The arena comes poisoned, between canaries.
 class EntryProgram : public Program {
@@ -41,6 +44,11 @@ private:
   llvm::StringMap<Symbols> symbols;
   int64_t symbolCount;
 };
+
+/// A planned module as an object of this machine, loaded into the process. Null, with diagnostics,
+/// if it does not compile.
+std::unique_ptr<Program> loadObject(mlir::ModuleOp planned, llvm::StringMap<Symbols> symbols,
+                                    int64_t symbolCount);
 
 /// How many symbols a module's shapes have.
 int64_t symbolCount(mlir::ModuleOp module);

@@ -60,7 +60,10 @@ std::unique_ptr<Executor> makeCpuExecutor();
 /// bits that the object of makeCpuExecutor computes.
 std::unique_ptr<Executor> makeCppExecutor();
 
-/// One for each pipeline there is.
+/// The GPU's kernels, printed as CUDA C++ and run on the CPU.
+std::unique_ptr<Executor> makeCudaExecutor();
+
+/// One for each pipeline there is but that one, whose rows are a program of their own.
 std::vector<std::unique_ptr<Executor>> makeExecutors();
 
 /// Ops that only the tests know, added to a context that has the fw dialect.

@@ -141,7 +141,12 @@ int main(int argc, char **argv) {
   testing::InitGoogleTest(&argc, argv);
   Session only(std::max(1u, std::thread::hardware_concurrency()));
   session = &only;
+#ifdef ON_CUDA
+  std::vector<std::unique_ptr<Executor>> executors;
+  executors.push_back(makeCudaExecutor());
+#else
   std::vector<std::unique_ptr<Executor>> executors = makeExecutors();
+#endif
   for (auto &executor : executors)
     for (const Row &row : table().rows())
       registerRow(row, *executor);
