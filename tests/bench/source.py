@@ -44,6 +44,19 @@ def compile_model(model, name, folder, compilers):
     return libraries
 
 
+def check_bits(loaded, x, y):
+    """What is timed must compute the same: three steps of training leave the same state."""
+    states = {}
+    for kind, one in loaded.items():
+        for _ in range(3):
+            one.train_step(x, y)
+        states[kind] = one.state.tobytes()
+        one.restore()
+    for kind, state in states.items():
+        if state != states["object"]:
+            sys.exit(f"{kind} does not compute what the object computes")
+
+
 def sample(call):
     """Calls for about TARGET seconds; the seconds of one call."""
     start = time.perf_counter()
@@ -100,6 +113,7 @@ def main():
             for kind, path in compile_model(model, name, folder, compilers).items()
         }
         x, y = models.batch(model, 32)
+        check_bits(loaded, x, y)
         cases = {"train b32": {kind: one.train_step.prepare(x, y)[0] for kind, one in loaded.items()}}
         for size in BATCHES:
             x, _ = models.batch(model, size)
