@@ -3,6 +3,7 @@
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -14,19 +15,22 @@ static constexpr int64_t unrolledWork = 64;
 /// A window of so many elements (3x3, 4x4) is written out.
 static constexpr int64_t unrolledWindow = 16;
 
-/// Each row of the block in its turn.
-void Nest::forRows(const Block &block, llvm::function_ref<void(Value row)> body) {
+/// Each row of the block in its turn; `comment` is what readers of printed source see above.
+void Nest::forRows(const Block &block, llvm::function_ref<void(Value row)> body,
+                   StringRef comment) {
   if (block.rows == 1)
     body({});
   else
-    writer.rows(block.rows, body);
+    writer.rows(block.rows, body, comment);
 }
 
-void Nest::forPoints(const Block &block, llvm::function_ref<void(const Point &)> body) {
-  forRows(block, [&](Value row) {
+void Nest::forPoints(const Block &block, llvm::function_ref<void(const Point &)> body,
+                     StringRef comment) {
+  auto columns = [&](Value row) {
     for (int64_t vector = 0; vector < block.vectors && !evaluator.failed(); ++vector)
       body(point(block, row, vector));
-  });
+  };
+  forRows(block, columns, comment);
 }
 
 Point Nest::point(const Block &block, Value row, int64_t vector) const {
@@ -47,11 +51,18 @@ Point Nest::point(const Block &block, Value row, int64_t vector) const {
   return point;
 }
 
-/// An array of registers for values of that element type at the points of a block.
-Value Nest::registersFor(const Block &block, int64_t width, Type element) {
+/// An array [rows][width] of registers.
+Value Nest::registers(StringRef name, int64_t rows, int64_t width, Type type) {
+  auto array = memref::AllocaOp::create(writer.builder, MemRefType::get({rows, width}, type));
+  array->setDiscardableAttr(nameAttr, writer.builder.getStringAttr(name));
+  return array;
+}
+
+/// What a value of that element type is at a point of a block.
+Type Nest::typeIn(const Block &block, Type element) const {
   bool isVector = block.vectorDim != noDim && group.lanes > 1;
   Type type = isVector ? Type(vectorOf(group.lanes, element)) : element;
-  return memref::AllocaOp::create(writer.builder, MemRefType::get({block.rows, width}, type));
+  return type;
 }
 
 void Nest::writeBlock(const Pass &pass, const Block &block) {
@@ -98,7 +109,7 @@ void Nest::writeContractions(const ContractionGroup &contraction, const Block &b
   for (linalg::GenericOp op : contraction.ops)
     for (OpOperand &init : op.getDpsInitsMutable()) {
       Type element = getElementTypeOrSelf(init.get().getType());
-      sums.push_back(registersFor(block, block.vectors, element));
+      sums.push_back(registers("sums", block.rows, block.vectors, typeIn(block, element)));
       forPoints(block, [&](const Point &at) {
         evaluator.store(sums.back(), evaluator.spread(startOf(init, at), at), at);
       });
@@ -111,8 +122,12 @@ void Nest::writeContractions(const ContractionGroup &contraction, const Block &b
     window *= kernel.isStatic(dim) ? kernel.size(dim) : unrolledWindow + 1;
   bool unrolled = window <= unrolledWindow && window * count <= 2 * unrolledWork;
   int64_t factor = llvm::bit_floor(uint64_t(std::clamp<int64_t>(unrolledWork / count, 1, 4)));
-  if (phase == AllAtOnce || phase == OneStep)
-    reduce(contraction, over, block, unrolled, factor, sums);
+  if (phase == AllAtOnce || phase == OneStep) {
+    bool products = llvm::all_of(contraction.ops, isMultiplyAdd);
+    std::string comment = llvm::formatv("Adds {0}to {1} by {2} vectors of sums.",
+                                        products ? "products " : "", block.rows, block.vectors);
+    reduce(contraction, over, block, unrolled, factor, sums, comment);
+  }
   ArrayRef<Value> left = sums;
   for (linalg::GenericOp op : contraction.ops)
     for (Value result : op->getResults()) {
@@ -123,17 +138,18 @@ void Nest::writeContractions(const ContractionGroup &contraction, const Block &b
 
 /// Loops over what is reduced: a small window as a whole, else the innermost in steps of `factor`.
 void Nest::reduce(const ContractionGroup &contraction, ArrayRef<Dim> over, Block block,
-                  bool unrolled, int64_t factor, ArrayRef<Value> sums) {
+                  bool unrolled, int64_t factor, ArrayRef<Value> sums, std::string comment) {
   if (over.empty())
     return accumulate(contraction, block, sums);
   Dim dim = over.front();
   int64_t together = unrolled ? kernel.size(dim) : over.size() == 1 ? factor : 1;
   auto step = [&](Value index, ValueRange) {
     block.at[dim] = index;
-    reduce(contraction, over.drop_front(), block, unrolled, factor, sums);
+    reduce(contraction, over.drop_front(), block, unrolled, factor, sums, "");
     return Values();
   };
-  writer.loop(writer.index(0), evaluator.extent(dim), 1, {}, step, together);
+  StringRef name = over.size() == 1 ? "k" : "";
+  writer.loop(writer.index(0), evaluator.extent(dim), 1, {}, step, {together, name, comment});
 }
 
 void Nest::accumulate(const ContractionGroup &contraction, Block block, ArrayRef<Value> sums) {
@@ -158,8 +174,7 @@ void Nest::startStatistics(const Pass &pass, const Block &tile) {
   for (linalg::GenericOp op : pass.statistics) {
     Type element = getElementTypeOrSelf(op->getResult(0).getType());
     Type type = vectorOf(group.lanes, element);
-    Value sums =
-        memref::AllocaOp::create(writer.builder, MemRefType::get({tile.rows, group.vectors}, type));
+    Value sums = registers("partial", tile.rows, group.vectors, type);
     statistics.push_back(sums);
     std::optional<TypedAttr> neutral = arith::getNeutralElement(combinerOf(op));
     assert(neutral && "what may be reordered has a neutral element");
@@ -215,14 +230,15 @@ void Nest::finishStatistics(const Pass &pass, const Block &tile) {
     Block after = tile;
     after.place = ++places;
     Type element = getElementTypeOrSelf(op->getResult(0).getType());
-    Value totals = registersFor(after, 1, element);
-    forRows(after, [&](Value row) {
+    Value totals = registers("totals", after.rows, 1, typeIn(after, element));
+    auto finish = [&](Value row) {
       Point at = point(after, row, 0);
       Value total = totalOf(combiner, sums, after, row);
       if (Value start = evaluator.read(init.get(), kernel.access(init), at))
         total = evaluator.combine(combiner, start, total);
       evaluator.store(totals, total, at);
-    });
+    };
+    forRows(after, finish, "One number for each row: a tree over its partial results.");
     evaluator.setStorage(op->getResult(0), {Storage::Registers, totals, {}});
     if (llvm::is_contained(pass.stores, op->getResult(0)))
       store({op->getResult(0)}, after);
@@ -242,13 +258,14 @@ ArrayRef<Value> Nest::buffersOf(Value value) {
 /// Place by place, so that little is alive at a time. At each, all is read before anything is
 /// written: outputs may be updated in place.
 void Nest::store(ArrayRef<Value> values, const Block &block) {
-  forPoints(block, [&](const Point &at) {
+  auto storeAt = [&](const Point &at) {
     Values elements;
     for (Value value : values)
       elements.push_back(evaluator.compute(cast<OpResult>(value), at));
     for (auto [value, element] : llvm::zip_equal(values, elements))
       write(cast<OpResult>(value), element, at);
-  });
+  };
+  forPoints(block, storeAt, "Results, a row at a time.");
 }
 
 void Nest::write(OpResult value, Value element, const Point &at) {

@@ -56,11 +56,13 @@ void Nest::write(Value begin, Value end) {
   phase = InitialValues;
   writeChunks(begin, end, at);
   phase = OneStep;
-  writer.loop(writer.index(0), evaluator.extent(group.stepDim), 1, {}, [&](Value step, ValueRange) {
+  auto add = [&](Value step, ValueRange) {
     at[group.stepDim] = step;
     writeChunks(begin, end, at);
     return Values();
-  });
+  };
+  writer.loop(writer.index(0), evaluator.extent(group.stepDim), 1, {}, add,
+              {1, "step", "What one step reads stays in the cache for all tiles."});
   if (!group.sumsRestInScratch)
     return;
   phase = CompleteSums;
@@ -139,6 +141,12 @@ static int vectorDimOf(const Group &group, Operation *op) {
   return noDim;
 }
 
+/// For readers of printed source.
+static std::string commentOn(bool turned) {
+  return std::string("Copies a panel") + (turned ? ", its blocks turned" : "") +
+         ": vectors that are used one after the other lie one after the other.";
+}
+
 /// Copies an operand so that the vector dimension is adjacent: one row per index of the others.
 void Nest::writePanel(const Packed &packed, Values at) {
   AffineMap access = kernel.access(*packed.operand);
@@ -177,9 +185,10 @@ void Nest::writePanel(const Packed &packed, Values at) {
   std::function<void(ArrayRef<Dim>)> loops = [&](ArrayRef<Dim> left) {
     if (left.empty() && turned) {
       Value block = turnedBlock(packed, at, access, vectorDim);
-      writer.rows(group.lanes, [&](Value row) {
+      auto storeRow = [&](Value row) {
         store(memref::LoadOp::create(writer.builder, block, row), row);
-      });
+      };
+      writer.rows(group.lanes, storeRow);
       return;
     }
     if (left.empty())
@@ -189,11 +198,13 @@ void Nest::writePanel(const Packed &packed, Values at) {
     if (isColumn)
       to = writer.minimum(writer.add(start, width), to);
     int64_t step = isColumn || int(left.front()) == packed.along ? group.lanes : 1;
-    writer.loop(from, to, step, {}, [&](Value index, ValueRange) {
+    auto body = [&](Value index, ValueRange) {
       at[left.front()] = index;
       loops(left.drop_front());
       return Values();
-    });
+    };
+    writer.loop(from, to, step, {}, body,
+                {1, isColumn ? "column" : "", isColumn ? commentOn(turned) : ""});
   };
   loops(dims);
 }
@@ -208,7 +219,8 @@ Value Nest::turnedBlock(const Packed &packed, const Values &at, AffineMap access
   Value mask = maskOf(writer.make<arith::SubIOp>(evaluator.extent(packed.along), at[packed.along]));
   if (kernel.isStatic(packed.along) && kernel.size(packed.along) % group.lanes == 0)
     mask = {};
-  Value rows = memref::AllocaOp::create(writer.builder, MemRefType::get({group.lanes}, type));
+  auto rows = memref::AllocaOp::create(writer.builder, MemRefType::get({group.lanes}, type));
+  rows->setDiscardableAttr(nameAttr, writer.builder.getStringAttr("block"));
   writer.rows(group.lanes, [&](Value lane) {
     Values place = at;
     // Beyond the end any column will do: what is stored of it is never used.
@@ -361,11 +373,11 @@ void Nest::writeColumns(int dim, Block block, BlockBody body) {
     return void(writer.branch(isFull, {}, full, [&] { return known_rest(start); }));
   }
   Value span = writer.make<arith::SubIOp>(tileEnd, start);
-  Value whole =
+  Value wholeWidth =
       writer.mul(writer.make<arith::DivUIOp>(span, writer.index(width)), writer.index(width));
-  Value fullEnd = writer.add(start, whole);
-  writer.loop(start, fullEnd, width, {},
-              [&](Value at, ValueRange) { return blocks(at, group.vectors, {}); });
+  Value fullEnd = writer.add(start, wholeWidth);
+  auto whole = [&](Value at, ValueRange) { return blocks(at, group.vectors, {}); };
+  writer.loop(start, fullEnd, width, {}, whole, {1, "column"});
   if (known && rest == 0)
     return;
   if (known) {
@@ -375,9 +387,11 @@ void Nest::writeColumns(int dim, Block block, BlockBody body) {
     return void(writer.branch(
         hasRest, {}, [&] { return known_rest(fullEnd); }, [] { return Values(); }));
   }
-  writer.loop(fullEnd, tileEnd, lanes, {}, [&](Value at, ValueRange) {
+  auto masked = [&](Value at, ValueRange) {
     return blocks(at, 1, maskOf(writer.make<arith::SubIOp>(tileEnd, at)));
-  });
+  };
+  writer.loop(fullEnd, tileEnd, lanes, {}, masked,
+              {1, "column", "The rest, a vector at a time: lanes beyond the end are masked."});
 }
 
 } // namespace formwork

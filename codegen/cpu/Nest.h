@@ -50,7 +50,7 @@ private:
   mlir::Value startOf(mlir::OpOperand &init, const Point &point);
   llvm::ArrayRef<mlir::Value> sumsOf(mlir::Value result);
   void reduce(const ContractionGroup &contraction, llvm::ArrayRef<Dim> over, Block block,
-              bool unrolled, int64_t factor, llvm::ArrayRef<mlir::Value> sums);
+              bool unrolled, int64_t factor, llvm::ArrayRef<mlir::Value> sums, std::string comment);
   void accumulate(const ContractionGroup &contraction, Block block,
                   llvm::ArrayRef<mlir::Value> sums);
 
@@ -66,10 +66,13 @@ private:
   mlir::Value allocate(llvm::ArrayRef<int64_t> shape, mlir::Type element);
   Storage &scratchOf(mlir::Value value, int vectorDim);
 
-  void forRows(const Block &block, llvm::function_ref<void(mlir::Value row)> body);
-  void forPoints(const Block &block, llvm::function_ref<void(const Point &)> body);
+  void forRows(const Block &block, llvm::function_ref<void(mlir::Value row)> body,
+               llvm::StringRef comment = "");
+  void forPoints(const Block &block, llvm::function_ref<void(const Point &)> body,
+                 llvm::StringRef comment = "");
   Point point(const Block &block, mlir::Value row, int64_t vector) const;
-  mlir::Value registersFor(const Block &block, int64_t width, mlir::Type element);
+  mlir::Value registers(llvm::StringRef name, int64_t rows, int64_t width, mlir::Type type);
+  mlir::Type typeIn(const Block &block, mlir::Type element) const;
   mlir::Value maskOf(mlir::Value count);
 
   const Kernel &kernel;

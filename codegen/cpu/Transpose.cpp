@@ -2,6 +2,7 @@
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 
@@ -16,7 +17,7 @@ static void swapQuarters(Writer &writer, Value rows, int64_t lanes, int64_t half
     lower.push_back(right ? lanes + lane : lane + half);
   }
   OpBuilder &builder = writer.builder;
-  writer.rows(lanes / 2, [&](Value pair) {
+  auto swap = [&](Value pair) {
     // The upper row of the pair: every number without the bit that `half` is.
     Value block = writer.make<arith::DivUIOp>(pair, writer.index(half));
     Value top = writer.add(pair, writer.mul(block, writer.index(half)));
@@ -28,7 +29,10 @@ static void swapQuarters(Writer &writer, Value rows, int64_t lanes, int64_t half
                             top);
     memref::StoreOp::create(builder, location, writer.make<vector::ShuffleOp>(a, b, lower), rows,
                             bottom);
-  });
+  };
+  std::string comment = llvm::formatv(
+      "Turns blocks of {0} by {0}: quarters off the diagonal change places.", 2 * half);
+  writer.rows(lanes / 2, swap, comment);
 }
 
 void transposeInRegisters(Writer &writer, Value rows) {

@@ -108,20 +108,25 @@ Value Writer::expression(AffineExpr expression, ArrayRef<Value> dims) {
 
 //===--- control flow ----------------------------------------------------------------------------
 
-static void markUnrolled(scf::ForOp loop, int64_t count) {
-  if (count > 1)
-    loop->setDiscardableAttr(unrollAttr, Builder(loop).getI64IntegerAttr(count));
+static void mark(scf::ForOp loop, const LoopStyle &style) {
+  Builder builder(loop);
+  if (style.unroll > 1)
+    loop->setDiscardableAttr(unrollAttr, builder.getI64IntegerAttr(style.unroll));
+  if (!style.name.empty())
+    loop->setDiscardableAttr(nameAttr, builder.getStringAttr(style.name));
+  if (!style.comment.empty())
+    loop->setDiscardableAttr(commentAttr, builder.getStringAttr(style.comment));
 }
 
 SmallVector<Value> Writer::loop(Value from, Value to, int64_t step, ValueRange carried,
-                                LoopBody body, int64_t unroll) {
+                                LoopBody body, LoopStyle style) {
   auto first = constantOf(from), last = constantOf(to);
   if (first && last && *first >= *last)
     return SmallVector<Value>(carried);
   if (first && last && *first + step >= *last)
     return body(from, carried);
   auto loop = scf::ForOp::create(builder, from, to, index(step), carried);
-  markUnrolled(loop, unroll);
+  mark(loop, style);
   OpBuilder::InsertionGuard guard(builder);
   if (!loop.getBody()->empty())
     loop.getBody()->getTerminator()->erase();
@@ -132,9 +137,9 @@ SmallVector<Value> Writer::loop(Value from, Value to, int64_t step, ValueRange c
   return SmallVector<Value>(loop.getResults());
 }
 
-void Writer::rows(int64_t count, llvm::function_ref<void(Value row)> body) {
+void Writer::rows(int64_t count, llvm::function_ref<void(Value row)> body, StringRef comment) {
   auto loop = scf::ForOp::create(builder, index(0), index(count), index(1));
-  markUnrolled(loop, count);
+  mark(loop, {count, "row", comment.str()});
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPoint(loop.getBody()->getTerminator());
   scopes.push_back({{}, loop});

@@ -15,6 +15,18 @@ namespace formwork {
 
 /// Of an scf.for: so many iterations are to be run at once.
 inline constexpr llvm::StringLiteral unrollAttr = "fw.unroll";
+/// What printers call the counter of an scf.for, or an array; and what they say above a loop.
+inline constexpr llvm::StringLiteral nameAttr = "fw.name";
+inline constexpr llvm::StringLiteral commentAttr = "fw.comment";
+
+/// What a loop is besides what it computes.
+struct LoopStyle {
+  /*implicit*/ LoopStyle(int64_t unroll = 1, llvm::StringRef name = "", std::string comment = "")
+      : unroll(unroll), name(name), comment(std::move(comment)) {}
+  int64_t unroll;       // iterations to be run at once
+  llvm::StringRef name; // of the counter, in printed source; empty: i, j, k
+  std::string comment;  // above it, in printed source
+};
 
 class Writer {
 public:
@@ -40,12 +52,13 @@ public:
   mlir::Value expression(mlir::AffineExpr expression, llvm::ArrayRef<mlir::Value> dims);
 
   /// scf.for with carried values; none at all where constants say it runs never or once.
-  /// `unroll` iterations are to be run at once.
   llvm::SmallVector<mlir::Value> loop(mlir::Value from, mlir::Value to, int64_t step,
-                                      mlir::ValueRange carried, LoopBody body, int64_t unroll = 1);
+                                      mlir::ValueRange carried, LoopBody body,
+                                      LoopStyle style = {});
   /// A loop over a block's rows, to be unrolled as a whole. What does not depend on the row is
   /// written before it.
-  void rows(int64_t count, llvm::function_ref<void(mlir::Value row)> body);
+  void rows(int64_t count, llvm::function_ref<void(mlir::Value row)> body,
+            llvm::StringRef comment = "");
   /// scf.if that carries values; only the branch taken where the condition is constant.
   llvm::SmallVector<mlir::Value>
   branch(mlir::Value condition, mlir::TypeRange types,

@@ -58,6 +58,8 @@ static void printFor(scf::ForOp op, Printer &printer) {
   Expression from = printer.use(op.getLowerBound(), true);
   Expression to = printer.use(op.getUpperBound(), true);
   Expression step = printer.use(op.getStep(), true);
+  if (auto comment = op->getAttrOfType<StringAttr>("fw.comment"))
+    printer.comment(comment);
   printer.enter();
   std::string name = printer.unique(counter(op, printer));
   if (auto count = op->getAttrOfType<IntegerAttr>("fw.unroll"))
