@@ -9,21 +9,21 @@
 // CHECK-LABEL: func.func private @k(%{{.*}}: index, %{{.*}}: index, %{{.*}}: memref<32x64xf32>
 // CHECK-SAME:    fw.chunk_work
 // CHECK:         scf.for
-// CHECK:           %[[SUMS:.*]] = memref.alloca() : memref<16x1xvector<16xf32>>
+// CHECK:           %[[SUMS:.*]] = memref.alloca() {fw.name = "sums"} : memref<16x1xvector<16xf32>>
 // CHECK:           scf.for %[[K:.*]] = %c0 to %c64
 // CHECK-NEXT:        %[[W:.*]] = vector.maskedload
 // CHECK-NEXT:        scf.for %[[ROW:.*]] = %c0 to %c16
 // CHECK:               %[[SUM:.*]] = memref.load %[[SUMS]][%[[ROW]], %c0]
 // CHECK:               %[[NEXT:.*]] = math.fma %{{.*}}, %[[W]], %[[SUM]]
 // CHECK:               memref.store %[[NEXT]], %[[SUMS]][%[[ROW]], %c0]
-// CHECK:             } {fw.unroll = 16 : i64}
-// CHECK:           } {fw.unroll = 4 : i64}
+// CHECK:             } {fw.name = "row", fw.unroll = 16 : i64}
+// CHECK:           } {fw.comment = "Adds products to 16 by 1 vectors of sums.", fw.name = "k", fw.unroll = 4 : i64}
 // CHECK-NEXT:      vector.maskedload
 // CHECK-NEXT:      scf.for
 // CHECK:             arith.addf
 // CHECK:             arith.maximumf
 // CHECK:             vector.maskedstore
-// CHECK:           } {fw.unroll = 16 : i64}
+// CHECK:           } {fw.comment = "Results, a row at a time.", fw.name = "row", fw.unroll = 16 : i64}
 // CHECK-NOT:     tensor.
 // LLVM is to unroll both loops: the rows as a whole, four steps of the reduction at once.
 // LLVM-DAG: #[[WHOLE:.*]] = #llvm.loop_unroll<disable = false, full = true>

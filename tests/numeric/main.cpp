@@ -2,6 +2,7 @@
 #include "ir/Dialect.h"
 #include "tests/numeric/Philox.h"
 #include "tests/numeric/RowProcess.h"
+#include "tools/Dialects.h"
 
 #include "mlir/IR/MLIRContext.h"
 
@@ -104,7 +105,7 @@ bool anyRow(llvm::StringRef op, llvm::function_ref<bool(const Row &)> holds) {
 
 TEST(Table, has_a_row_for_every_op_that_is_computed) {
   auto context = makeContext();
-  for (mlir::RegisteredOperationName op : context->getRegisteredOperationsByDialect("fw")) {
+  for (mlir::RegisteredOperationName op : formwork::fwOps(*context)) {
     bool computed = op.hasInterface<formwork::DecomposableOp>();
     EXPECT_TRUE(!computed || anyRow(op.stripDialect(), [](const Row &) { return true; }))
         << op.getStringRef().str() << " has a decomposition and no row";
@@ -113,7 +114,7 @@ TEST(Table, has_a_row_for_every_op_that_is_computed) {
 
 TEST(Table, has_a_row_with_a_gradient_for_every_op_that_is_differentiable) {
   auto context = makeContext();
-  for (mlir::RegisteredOperationName op : context->getRegisteredOperationsByDialect("fw"))
+  for (mlir::RegisteredOperationName op : formwork::fwOps(*context))
     EXPECT_TRUE(!op.hasInterface<formwork::DifferentiableOp>() ||
                 anyRow(op.stripDialect(), hasGradient))
         << op.getStringRef().str() << " has a gradient and no row that checks it";

@@ -5,6 +5,7 @@
 #include "frontend/keras/Registry.h"
 #include "ir/Dialect.h"
 #include "passes/training/Registry.h"
+#include "tools/Dialects.h"
 
 #include "llvm/Support/FormatVariadic.h"
 
@@ -46,11 +47,7 @@ static void printList(raw_ostream &out, StringRef title, ArrayRef<StringRef> nam
 
 static void printOps(raw_ostream &out, MLIRContext &context) {
   out << "Ops of the fw dialect (g: has a gradient)\n";
-  auto ops = llvm::to_vector(context.getRegisteredOperationsByDialect("fw"));
-  llvm::sort(ops, [](RegisteredOperationName a, RegisteredOperationName b) {
-    return a.getStringRef() < b.getStringRef();
-  });
-  for (RegisteredOperationName op : ops)
+  for (RegisteredOperationName op : fwOps(context))
     out << llvm::formatv("  {0,-32} {1}  {2}\n", op.getStringRef(),
                          op.hasInterface<DifferentiableOp>() ? "g" : " ",
                          summaryOf(op.getStringRef()));
