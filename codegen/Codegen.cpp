@@ -7,26 +7,11 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Transforms/Passes.h"
-#include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/Target/TargetMachine.h"
 
 using namespace mlir;
 
 namespace formwork {
-
-static std::string describe(const llvm::TargetMachine &machine) {
-  return (machine.getTargetTriple().str() + " " + machine.getTargetCPU()).str();
-}
-
-/// What scheduling asks about the machine, from the features that it has.
-static CPUTarget scheduledFor(const llvm::TargetMachine &machine) {
-  const llvm::MCSubtargetInfo &features = *machine.getMCSubtargetInfo();
-  if (!machine.getTargetTriple().isX86())
-    return CPUTarget::neon();
-  if (features.checkFeatures("+avx512f,+avx512vl,+avx512bw,+avx512dq"))
-    return CPUTarget::avx512();
-  return features.checkFeatures("+avx2,+fma") ? CPUTarget::avx2() : CPUTarget::sse();
-}
 
 /// All that may be left is what LLVM can translate; anything else is named by its layer.
 static LogicalResult verifyLowered(ModuleOp module) {
@@ -39,15 +24,18 @@ static LogicalResult verifyLowered(ModuleOp module) {
   return failure(result.wasInterrupted());
 }
 
+std::string exportedName(ModuleOp module, const CPUOptions &options) {
+  auto given = module->getAttrOfType<StringAttr>("fw.name");
+  return options.name.empty() && given ? given.str() : options.name;
+}
+
 FailureOr<Artifact> compileForCPU(ModuleOp module, const CPUOptions &options) {
   auto machine = makeTargetMachine(module.getLoc(), options.triple, options.cpu, options.features);
   if (failed(machine))
     return failure();
   Artifact artifact;
   artifact.target = describe(**machine);
-  std::string name = options.name;
-  if (auto given = module->getAttrOfType<StringAttr>("fw.name"); name.empty() && given)
-    name = given.str();
+  std::string name = exportedName(module, options);
   std::string triple = (*machine)->getTargetTriple().str();
   artifact.entries = readEntries(module, name);
 

@@ -31,6 +31,9 @@ struct Artifact {
   std::string target;
 };
 
+/// What exported names begin with.
+std::string exportedName(mlir::ModuleOp module, const CPUOptions &options);
+
 /// Consumes the module.
 mlir::FailureOr<Artifact> compileForCPU(mlir::ModuleOp module, const CPUOptions &options);
 

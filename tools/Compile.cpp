@@ -16,22 +16,30 @@ namespace formwork {
 
 //===--- targets ---------------------------------------------------------------------------------
 
+static constexpr StringRef linux64 = "x86_64-unknown-linux-gnu";
+
 static constexpr Target allTargets[] = {
-    {"host", "this machine, with all that its processor can do"},
-    {"x86-64-v3", "x86-64 processors with AVX2 and FMA, since about 2013"},
-    {"x86-64-v4", "x86-64 processors with AVX-512"},
+    {"host", "this machine, with all that its processor can do", "", "", "-march=native"},
+    {"x86-64-v3", "x86-64 processors with AVX2 and FMA, since about 2013", linux64, "x86-64-v3",
+     "-march=x86-64-v3"},
+    {"x86-64-v4", "x86-64 processors with AVX-512", linux64, "x86-64-v4", "-march=x86-64-v4"},
+    {"aarch64-linux-gnu", "64-bit Arm processors", "aarch64-unknown-linux-gnu", "generic", ""},
 };
 
 ArrayRef<Target> targets() { return allTargets; }
+
+const Target &targetOf(const CompileOptions &options) {
+  return *llvm::find_if(allTargets,
+                        [&](const Target &target) { return target.name == options.target; });
+}
 
 static CPUOptions cpuOptions(const CompileOptions &options) {
   CPUOptions cpu;
   cpu.name = options.name;
   cpu.unoptimized = options.unoptimized;
-  if (options.target != "host") {
-    cpu.triple = "x86_64-unknown-linux-gnu";
-    cpu.cpu = options.target;
-  }
+  const Target &target = targetOf(options);
+  cpu.triple = target.triple;
+  cpu.cpu = target.cpu;
   return cpu;
 }
 
@@ -95,14 +103,12 @@ static LogicalResult lowerToFw(ModuleOp module, bool train) {
 }
 
 static LogicalResult lowerToKernels(ModuleOp module, const CompileOptions &options) {
-  return lower(module, [&](OpPassManager &passes) {
-    buildKernelsPipeline(passes, options.fuse);
-  });
+  return lower(module, [&](OpPassManager &passes) { buildKernelsPipeline(passes, options.fuse); });
 }
 
-static LogicalResult checkArenas(ModuleOp module, const Artifact &artifact, int64_t limit) {
+static LogicalResult checkArenas(ModuleOp module, int64_t limit) {
   LogicalResult result = success();
-  for (const Entry &entry : artifact.entries)
+  for (const Entry &entry : readEntries(module, ""))
     for (const ConcreteEntry &concrete : entry.concretes)
       if (concrete.arenaBytes.value_or(0) > limit)
         result = emitError(module.getLoc())
@@ -122,6 +128,27 @@ static void embed(package::Description &description, ImportedModel &model,
   }
   description.compileConfig = std::move(model.compileConfig);
   description.initialState = std::move(values);
+}
+
+static LogicalResult compileObject(ModuleOp module, const CPUOptions &options,
+                                   const StateLayout &layout, CompiledModel &compiled) {
+  auto artifact = compileForCPU(module, options);
+  if (failed(artifact))
+    return failure();
+  compiled.description =
+      package::describe(artifact->entries, artifact->target, layout, options.name);
+  compiled.artifact = std::move(*artifact);
+  return success();
+}
+
+static LogicalResult printSource(ModuleOp module, const CPUOptions &options,
+                                 const StateLayout &layout, CompiledModel &compiled) {
+  auto source = compileForCpp(module, options);
+  if (failed(source))
+    return failure();
+  compiled.description = package::describe(source->entries, source->target, layout, options.name);
+  compiled.source = std::move(source->files);
+  return success();
 }
 
 FailureOr<CompiledModel> compileModel(MLIRContext &context, const CompileOptions &options) {
@@ -144,19 +171,17 @@ FailureOr<CompiledModel> compileModel(MLIRContext &context, const CompileOptions
   }
 
   CPUOptions cpu = cpuOptions(options);
-  if (failed(lowerToKernels(module, options)) || failed(lower(module, buildPlanPipeline)))
+  if (failed(lowerToKernels(module, options)) || failed(lower(module, buildPlanPipeline)) ||
+      (options.maxArena && failed(checkArenas(module, *options.maxArena))))
     return failure();
-  auto artifact = compileForCPU(module, cpu);
-  if (failed(artifact) ||
-      (options.maxArena && failed(checkArenas(module, *artifact, *options.maxArena))))
-    return failure();
-
   CompiledModel compiled;
-  compiled.description = package::describe(*artifact, layout, options.name);
+  auto generated = options.source ? printSource(module, cpu, layout, compiled)
+                                  : compileObject(module, cpu, layout, compiled);
+  if (failed(generated))
+    return failure();
   embed(compiled.description, *model, std::move(values));
   compiled.triple =
       llvm::Triple(cpu.triple.empty() ? llvm::sys::getDefaultTargetTriple() : cpu.triple);
-  compiled.artifact = std::move(*artifact);
   return compiled;
 }
 

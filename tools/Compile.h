@@ -2,6 +2,7 @@
 #pragma once
 
 #include "codegen/Codegen.h"
+#include "codegen/cpp/Cpp.h"
 #include "codegen/package/Description.h"
 #include "tools/CompileSettings.h"
 
@@ -25,6 +26,7 @@ struct CompileOptions {
   std::vector<std::string> signatures; ///< As in tools/Signature.h.
   int64_t batch = 0;                   ///< A further signature, if the batch is the only symbol.
   bool train = false;
+  bool source = false;             ///< C++ instead of an object.
   std::optional<int64_t> maxArena; ///< Bytes no concrete function may exceed.
   int64_t seed = 0;                ///< Of fresh weights, where they are embedded.
   CompileSettings settings;
@@ -37,7 +39,8 @@ struct CompileOptions {
 };
 
 struct CompiledModel {
-  Artifact artifact;
+  Artifact artifact;              ///< Empty where source was asked for.
+  std::vector<SourceFile> source; ///< Empty where an object was.
   package::Description description;
   llvm::Triple triple;
 };
@@ -59,7 +62,12 @@ mlir::FailureOr<std::optional<int64_t>> predictFlops(mlir::MLIRContext &context,
 /// A value of `--target`.
 struct Target {
   llvm::StringRef name, help;
+  /// LLVM's names of the machine; empty for this one.
+  llvm::StringRef triple, cpu;
+  /// How a compiler of C++ is told.
+  llvm::StringRef option;
 };
 llvm::ArrayRef<Target> targets();
+const Target &targetOf(const CompileOptions &options);
 
 } // namespace formwork

@@ -10,8 +10,7 @@ using namespace mlir;
 
 namespace formwork {
 
-/// How many of the last dimensions lie without gaps in a buffer of `type`.
-static int64_t denseDimensions(MemRefType type) {
+int64_t denseDimensions(MemRefType type) {
   SmallVector<int64_t> strides;
   int64_t offset, expected = 1, count = 0;
   if (failed(type.getStridesAndOffset(strides, offset)))

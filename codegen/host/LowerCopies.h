@@ -5,6 +5,9 @@
 
 namespace formwork {
 
+/// How many of the last dimensions lie without gaps in a buffer of `type`.
+int64_t denseDimensions(mlir::MemRefType type);
+
 /// Every memref.copy of `function` becomes loops over what has gaps around copies of what is dense,
 /// which are memcpy.
 void lowerCopies(mlir::func::FuncOp function);

@@ -69,6 +69,19 @@ makeTargetMachine(Location location, StringRef triple, StringRef cpu, StringRef 
   return machine;
 }
 
+std::string describe(const llvm::TargetMachine &machine) {
+  return (machine.getTargetTriple().str() + " " + machine.getTargetCPU()).str();
+}
+
+CPUTarget scheduledFor(const llvm::TargetMachine &machine) {
+  const llvm::MCSubtargetInfo &features = *machine.getMCSubtargetInfo();
+  if (!machine.getTargetTriple().isX86())
+    return CPUTarget::neon();
+  if (features.checkFeatures("+avx512f,+avx512vl,+avx512bw,+avx512dq"))
+    return CPUTarget::avx512();
+  return features.checkFeatures("+avx2,+fma") ? CPUTarget::avx2() : CPUTarget::sse();
+}
+
 /// What every function is to be compiled for.
 static void setAttributes(llvm::Module &module, llvm::TargetMachine &machine) {
   bool wide = machine.getTargetFeatureString().contains("+avx512f") ||

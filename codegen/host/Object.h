@@ -1,6 +1,8 @@
 // LLVM's dialect to a relocatable object in memory.
 #pragma once
 
+#include "codegen/cpu/Target.h"
+
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Target/TargetMachine.h"
 
@@ -12,6 +14,11 @@ mlir::FailureOr<std::unique_ptr<llvm::TargetMachine>> makeTargetMachine(mlir::Lo
                                                                         llvm::StringRef triple,
                                                                         llvm::StringRef cpu,
                                                                         llvm::StringRef features);
+
+/// "x86_64-linux-gnu znver4"
+std::string describe(const llvm::TargetMachine &machine);
+/// What scheduling asks about the machine, from the features that it has.
+CPUTarget scheduledFor(const llvm::TargetMachine &machine);
 
 /// Optimizes and translates; `text`, if given, receives the optimized LLVM IR.
 mlir::LogicalResult emitObject(mlir::ModuleOp module, llvm::TargetMachine &machine,

@@ -104,14 +104,15 @@ static Variable variableOf(const StateVariable &declared) {
   return variable;
 }
 
-Description describe(const Artifact &artifact, const StateLayout &layout, StringRef name) {
+Description describe(ArrayRef<formwork::Entry> entries, StringRef target, const StateLayout &layout,
+                     StringRef name) {
   Description description;
   description.name = name.str();
-  description.target = artifact.target;
+  description.target = target.str();
   (layout.isMutable() ? description.stateSize : description.constantsSize) = layout.size();
   for (const StateVariable &variable : layout.variables())
     description.variables.push_back(variableOf(variable));
-  for (const formwork::Entry &entry : artifact.entries)
+  for (const formwork::Entry &entry : entries)
     description.entries.push_back(entryOf(entry));
   return description;
 }

@@ -197,7 +197,8 @@ template <typename Op>
 static void addCast(Language &language, StringRef noun, bool fromSigned, bool toSigned) {
   language.expression<Op>(noun, [=](Op op, Printer &printer) {
     Expression from = printer.use(op->getOperand(0), fromSigned);
-    Expression cast = call(printer.type(op->getResult(0), toSigned), {from});
+    Type to = op->getResult(0).getType();
+    Expression cast = call(printer.getLanguage().conversion(to, toSigned), {from});
     cast.isSigned = toSigned;
     return cast;
   });
@@ -207,7 +208,7 @@ static Expression printTruncation(arith::TruncIOp op, Printer &printer) {
   Expression from = printer.use(op.getIn(), false);
   if (op.getType().isInteger(1))
     return binary(binary(from, "&", {"1u"}, P::BitAnd), "!=", {"0u"}, P::Comparison);
-  return call(printer.type(op.getOut(), false), {from});
+  return call(printer.getLanguage().conversion(op.getType(), false), {from});
 }
 
 /// Between sizes and integers: the same number where it fits.
@@ -218,7 +219,7 @@ static Expression printIndexCast(arith::IndexCastOp op, Printer &printer) {
   // Most languages have sizes of 64 bits.
   if (printer.type(op.getIn(), true) == printer.type(op.getOut(), true))
     return from;
-  Expression cast = call(printer.type(op.getOut(), true), {from});
+  Expression cast = call(printer.getLanguage().conversion(op.getType(), true), {from});
   cast.isSigned = true;
   return cast;
 }

@@ -108,7 +108,8 @@ static void printWhile(scf::WhileOp op, Printer &printer) {
 }
 
 static void printCall(func::CallOp op, Printer &printer) {
-  Expression called = call(printer.symbol(op.getCallee()), printer.arguments(op.getArgOperands()));
+  Expression called = call(printer.symbol(op.getCallee()),
+                           printer.arguments(op.getArgOperands(), op.getOperandTypes()));
   if (op.getNumResults() > 1)
     return printer.fail(op, "a call with several results");
   if (op.getNumResults() == 0)

@@ -138,7 +138,7 @@ Expression FunctionPrinter::use(Value value, bool isSigned) {
     return expression;
   if (element.isIndex() && isNonNegative(value))
     return expression;
-  Expression cast = call(language.type(value.getType(), isSigned), {expression});
+  Expression cast = call(language.conversion(value.getType(), isSigned), {expression});
   cast.isSigned = isSigned;
   return cast;
 }
@@ -160,7 +160,8 @@ std::string FunctionPrinter::nounOf(Value value) {
 
 std::string FunctionPrinter::define(Value value, StringRef noun, bool isSigned) {
   std::string name = unique(noun);
-  bind(value, {name, Precedence::Primary, isSigned || value.getType().isIndex()});
+  bool isIndex = getElementTypeOrSelf(value.getType()).isIndex();
+  bind(value, {name, Precedence::Primary, isSigned || isIndex});
   return name;
 }
 
@@ -292,7 +293,7 @@ void FunctionPrinter::statements(Block &block) {
 
 //===--- functions -------------------------------------------------------------------------------
 
-static bool hasWord(StringRef text, StringRef word) {
+bool hasWord(StringRef text, StringRef word) {
   auto isPart = [](char c) { return llvm::isAlnum(c) || c == '_'; };
   for (size_t at = text.find(word); at != StringRef::npos; at = text.find(word, at + 1)) {
     size_t end = at + word.size();
@@ -314,8 +315,9 @@ SmallVector<std::string> FunctionPrinter::parameters(func::FuncOp function, unsi
     std::string name = unique(argumentName(function, argument.getArgNumber()));
     auto type = dyn_cast<MemRefType>(argument.getType());
     if (!type) {
-      bool isSigned = type || argument.getType().isIntOrIndex();
-      result.push_back(this->type(argument, isSigned) + " " + name);
+      bool isSigned = argument.getType().isIntOrIndex();
+      if (!this->type(argument).empty())
+        result.push_back(language.parameterType(argument.getType(), isSigned) + name);
       bind(argument, {name, Precedence::Primary, isSigned});
       continue;
     }
@@ -351,10 +353,10 @@ SmallVector<std::string> FunctionPrinter::parameters(func::FuncOp function, unsi
   return result;
 }
 
-SmallVector<Expression> FunctionPrinter::arguments(ValueRange given) {
+SmallVector<Expression> FunctionPrinter::arguments(ValueRange given, TypeRange types) {
   SmallVector<Expression> result;
-  for (Value value : given) {
-    auto type = dyn_cast<MemRefType>(value.getType());
+  for (auto [value, taken] : llvm::zip_equal(given, types)) {
+    auto type = dyn_cast<MemRefType>(taken);
     if (!type) {
       result.push_back(use(value, value.getType().isIntOrIndex()));
       continue;
@@ -407,7 +409,7 @@ LogicalResult FunctionPrinter::print(func::FuncOp function, StringRef head) {
   failed |= inner.failed;
   // A name that nobody uses would be warned of.
   for (std::string &parameter : declared) {
-    size_t name = parameter.find_last_of(" *") + 1;
+    size_t name = parameter.find_last_of(" *&") + 1;
     if (!hasWord(text, StringRef(parameter).substr(name)))
       parameter = parameter.substr(0, name) + "/*" + parameter.substr(name) + "*/";
   }

@@ -46,8 +46,9 @@ public:
   /// Declarations of the arguments from `first` on, which get names: a memref's sizes and strides
   /// that are not known follow its pointer.
   llvm::SmallVector<std::string> parameters(mlir::func::FuncOp function, unsigned first = 0);
-  /// What is handed over for `values`: as many expressions as there are parameters.
-  llvm::SmallVector<Expression> arguments(mlir::ValueRange values);
+  /// What is handed over for `values` to a function that takes `types`: as many expressions as
+  /// there are parameters.
+  llvm::SmallVector<Expression> arguments(mlir::ValueRange values, mlir::TypeRange types);
   /// The operations of a block but for its terminator.
   void statements(mlir::Block &block);
   mlir::LogicalResult result() const { return mlir::failure(failed); }
@@ -86,6 +87,8 @@ public:
   void close(llvm::StringRef end = "}");
   /// `} else {`: the end of a scope and the beginning of the next.
   void reopen(llvm::StringRef text);
+  void indent() { ++indentation; }
+  void dedent() { --indentation; }
   unsigned loopDepth = 0;
 
   std::string type(mlir::Value value, bool isSigned = false);
@@ -108,6 +111,9 @@ private:
   unsigned indentation = 0;
   bool failed = false;
 };
+
+/// Whether `word` stands in `text` by itself.
+bool hasWord(llvm::StringRef text, llvm::StringRef word);
 
 /// Whether anything is written through `buffer`, in the function it is an argument of or by one
 /// that is called there.

@@ -35,6 +35,12 @@ public:
   /// How a value is declared: "float", "int64_t"; empty if there is no such type. `isSigned`
   /// decides for integers.
   virtual std::string type(mlir::Type type, bool isSigned) const;
+  /// What is called to make a number another type's, or an integer one with a sign or without.
+  virtual std::string conversion(mlir::Type to, bool toSigned) const { return type(to, toSigned); }
+  /// How a function takes a value.
+  virtual std::string parameterType(mlir::Type type, bool isSigned) const {
+    return this->type(type, isSigned) + " ";
+  }
   /// How an element is declared in memory: a boolean is a byte, an integer has a sign.
   virtual std::string elementType(mlir::Type type) const;
   /// What computes `name` of <math.h>, or bit_cast, min and max: "sqrtf" of floats in C.
@@ -49,8 +55,9 @@ public:
   /// Language's own name, for diagnostics: "C++".
   virtual llvm::StringRef name() const { return "C++"; }
 
-  const Rule *find(mlir::Operation *op) const {
-    auto rule = rules.find(op->getName().getStringRef());
+  const Rule *find(mlir::Operation *op) const { return find(op->getName().getStringRef()); }
+  const Rule *find(llvm::StringRef op) const {
+    auto rule = rules.find(op);
     return rule == rules.end() ? nullptr : &rule->second;
   }
 

@@ -1,6 +1,7 @@
 // The passes of Passes.td.
 #pragma once
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/Pass.h"
 
 namespace formwork {

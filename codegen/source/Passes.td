@@ -12,4 +12,21 @@ def PrintSource : Pass<"fw-print-source", "::mlir::ModuleOp"> {
   }];
 }
 
+def NameBuffers : Pass<"fw-name-buffers", "::mlir::ModuleOp"> {
+  let summary = "Say what buffers hold, as attributes that printers name variables after";
+  let description = [{
+    Sets `fw.name` of each kernel's arguments, of host functions' variables and sizes, and of parts
+    of the arena: the name of the input, variable or layer whose values are there.
+  }];
+}
+
+def OutlineMath : Pass<"fw-outline-math", "::mlir::ModuleOp"> {
+  let summary = "Make a function of each exp, log and the like that is to be expanded";
+  let description = [{
+    Before fw-expand-math, so that what is expanded is read once. Names say what it is of:
+    `exp_f32x16`.
+  }];
+  let dependentDialects = ["::mlir::func::FuncDialect"];
+}
+
 #endif

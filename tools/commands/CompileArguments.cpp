@@ -60,7 +60,7 @@ void addTarget(CLI::App &command, CompileOptions &options) {
 
 std::string modelName(const CompileOptions &options) {
   return source::identifier(options.name.empty() ? llvm::sys::path::stem(options.model)
-                                                  : llvm::StringRef(options.name));
+                                                 : llvm::StringRef(options.name));
 }
 
 } // namespace formwork

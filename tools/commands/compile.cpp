@@ -1,6 +1,7 @@
 // formwork compile
 #include "codegen/package/Files.h"
 #include "codegen/package/Package.h"
+#include "codegen/package/SourcePackage.h"
 #include "tools/commands/Commands.h"
 #include "tools/commands/CompileArguments.h"
 #include "tools/commands/Session.h"
@@ -30,6 +31,8 @@ static const char *examples = R"(Examples:
       One that trains as well, from fresh weights; batches of 32 have code of their own.
   formwork compile digits.keras -o libdigits.a --emit=static
       An inference library that needs no runtime, and its header digits.h.
+  formwork compile digits.keras -o digits_source --emit=cpp --train
+      The same as C++ that you may read and own, with a CMakeLists.txt.
   formwork compile digits.keras --emit=fw --train --optimizer=sgd --learning-rate=0.1
       The training functions, gradients and all, as the compiler sees them.)";
 
@@ -73,9 +76,18 @@ static llvm::Error checkWritable(StringRef path) {
   return attempt.reserve(path).takeError();
 }
 
+static std::vector<SourceFile> sourceFiles(const CompiledModel &compiled,
+                                           const Arguments &arguments) {
+  package::SourceOptions options;
+  options.machineOption = targetOf(arguments.options).option.str();
+  return package::sourcePackage(compiled.description, compiled.source, options);
+}
+
 static int compile(Arguments &arguments) {
+  arguments.options.source = arguments.emit == "cpp";
   if (!writesToStandardOutput(arguments))
-    if (int status = report(checkWritable(arguments.output)))
+    if (int status = report(arguments.options.source ? package::checkFolder(arguments.output)
+                                                     : checkWritable(arguments.output)))
       return status;
   arguments.options.name = modelName(arguments.options);
   Session session(arguments.options.model);
@@ -85,6 +97,8 @@ static int compile(Arguments &arguments) {
   auto compiled = compileModel(session.context, arguments.options);
   if (failed(compiled))
     return session.status(failure());
+  if (arguments.options.source)
+    return report(package::writeFolder(arguments.output, sourceFiles(*compiled, arguments)));
   const auto &object = compiled->artifact.object;
   return report(package::writePackage(kindOf(arguments.emit), arguments.output,
                                       compiled->description, {object.data(), object.size()},
@@ -104,10 +118,12 @@ void addCompileCommand(CLI::App &program, int &status) {
   command
       ->add_option("--emit", arguments->emit,
                    "exe (default); static, shared, obj: for your program to link, with a header; "
+                   "cpp: a folder of C++17 source, to read, keep and build with any compiler; "
                    "fw, linalg, kernels, llvm: "
                    "text of a stage, to stdout without -o")
       ->option_text("KIND")
-      ->check(CLI::IsMember({"exe", "static", "shared", "obj", "fw", "linalg", "kernels", "llvm"}));
+      ->check(CLI::IsMember(
+          {"exe", "static", "shared", "obj", "cpp", "fw", "linalg", "kernels", "llvm"}));
   command->add_flag("--train", arguments->options.train,
                     "Compile training as well: train_step, evaluate_step, gradients, apply, init");
   command
