@@ -58,6 +58,8 @@ static void addOptions(Key &key, const CompileOptions &options) {
   key.add(std::to_string(options.signatures.size()));
   for (const std::string &signature : options.signatures)
     key.add(signature);
+  for (const std::string &kernel : options.acceptedSpills)
+    key.add(kernel);
 }
 
 static void addMachine(Key &key) {

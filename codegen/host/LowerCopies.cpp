@@ -51,7 +51,7 @@ static Value partAt(OpBuilder &builder, Location location, LLVMTypeConverter &ty
   return part.getType() == dense ? part : BufferBuilder(builder, types).rebased(part, dense);
 }
 
-static void lower(memref::CopyOp copy, LLVMTypeConverter &types) {
+static void lower(memref::CopyOp copy, LLVMTypeConverter &types, CopiedElements elements) {
   Location location = copy.getLoc();
   Value from = copy.getSource(), to = copy.getTarget();
   auto type = cast<MemRefType>(to.getType());
@@ -67,7 +67,8 @@ static void lower(memref::CopyOp copy, LLVMTypeConverter &types) {
     ends.push_back(memref::DimOp::create(builder, location, to, i));
   scf::buildLoopNest(
       builder, location, begins, ends, steps, [&](OpBuilder &inner, Location, ValueRange indices) {
-        if (dense == 0 && type.getRank() > 0) {
+        bool single = dense == 0 && type.getRank() > 0;
+        if (single && elements == CopiedElements::AsLoadAndStore) {
           Value element = memref::LoadOp::create(inner, location, from, indices);
           memref::StoreOp::create(inner, location, element, to, indices);
           return;
@@ -78,12 +79,12 @@ static void lower(memref::CopyOp copy, LLVMTypeConverter &types) {
   copy.erase();
 }
 
-void lowerCopies(func::FuncOp function) {
+void lowerCopies(func::FuncOp function, CopiedElements elements) {
   LLVMTypeConverter types(function.getContext());
   SmallVector<memref::CopyOp> copies;
   function.walk([&](memref::CopyOp copy) { copies.push_back(copy); });
   for (memref::CopyOp copy : copies)
-    lower(copy, types);
+    lower(copy, types, elements);
 }
 
 } // namespace formwork

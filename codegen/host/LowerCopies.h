@@ -8,8 +8,12 @@ namespace formwork {
 /// How many of the last dimensions lie without gaps in a buffer of `type`.
 int64_t denseDimensions(mlir::MemRefType type);
 
+/// How single elements between gaps are copied.
+enum class CopiedElements { AsLoadAndStore, AsCopies };
+
 /// Every memref.copy of `function` becomes loops over what has gaps around copies of what is dense,
 /// which are memcpy.
-void lowerCopies(mlir::func::FuncOp function);
+void lowerCopies(mlir::func::FuncOp function,
+                 CopiedElements elements = CopiedElements::AsLoadAndStore);
 
 } // namespace formwork
