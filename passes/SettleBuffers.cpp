@@ -1,5 +1,6 @@
 // What bufferization leaves is made ready for kernels: their operands lie dense, in row-major order
-// without gaps, wherever they begin. A strided operand is copied in or out by the host.
+// without gaps, wherever they begin. A strided operand is copied in or out by the host. Constants
+// get their names and their order.
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -73,6 +74,29 @@ static LogicalResult resolveSizes(func::FuncOp function) {
   return applyPatternsGreedily(function, std::move(patterns));
 }
 
+/// Names constants in the order of their first uses and puts them in that order: bufferization's
+/// depends on where in memory functions happen to lie, and the same model is to give the same
+/// bytes.
+static void orderConstants(ModuleOp module) {
+  SymbolTable symbols(module);
+  llvm::MapVector<memref::GlobalOp, SmallVector<memref::GetGlobalOp>> uses;
+  module.walk([&](memref::GetGlobalOp use) {
+    uses[symbols.lookup<memref::GlobalOp>(use.getName())].push_back(use);
+  });
+  Operation *last = nullptr;
+  for (auto [number, entry] : llvm::enumerate(uses)) {
+    auto &[constant, users] = entry;
+    constant.setName(("constant." + Twine(number)).str());
+    for (memref::GetGlobalOp use : users)
+      use.setName(constant.getName());
+    if (last)
+      constant->moveAfter(last);
+    else
+      constant->moveBefore(module.getBody(), module.getBody()->begin());
+    last = constant;
+  }
+}
+
 namespace {
 struct SettleBuffers : impl::SettleBuffersBase<SettleBuffers> {
   void runOnOperation() override {
@@ -85,6 +109,7 @@ struct SettleBuffers : impl::SettleBuffersBase<SettleBuffers> {
       if (failed(resolveSizes(function)))
         return signalPassFailure();
     }
+    orderConstants(getOperation());
   }
 };
 } // namespace

@@ -17,6 +17,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 PYTHON = sys.executable
+GOOGLE_PASSED = r"^\[  PASSED  \] (\d+) tests?\."
+GOOGLE_FAILED = r"^\[  FAILED  \] (\d+) tests?, listed below"
 
 
 @dataclasses.dataclass
@@ -35,9 +37,26 @@ def google_tests():
                 program.name,
                 [str(program)],
                 minutes=20,
-                passed=r"^\[  PASSED  \] (\d+) tests?\.",
-                failed=r"^\[  FAILED  \] (\d+) tests?, listed below",
+                passed=GOOGLE_PASSED,
+                failed=GOOGLE_FAILED,
             )
+
+
+def sanitized(program, minutes):
+    """What the program compiles itself is compiled with AddressSanitizer."""
+    library = subprocess.run(
+        ["g++", "-print-file-name=libasan.so"], stdout=subprocess.PIPE, text=True, check=True
+    ).stdout.strip()
+    # Fibers have stacks that the sanitizer does not know of.
+    options = "detect_leaks=0:detect_stack_use_after_return=0"
+    environment = ["FORMWORK_CUDA_SANITIZE=1", f"LD_PRELOAD={library}", f"ASAN_OPTIONS={options}"]
+    return Suite(
+        f"{program}, sanitized",
+        ["env", *environment, str(BUILD / "bin/tests" / program)],
+        minutes,
+        passed=GOOGLE_PASSED,
+        failed=GOOGLE_FAILED,
+    )
 
 
 def script(path, minutes, *arguments):
@@ -53,6 +72,8 @@ def suites():
         failed=r"^ +(?:Failed|Timed Out|Unresolved) *: +(\d+)",
     )
     yield from google_tests()
+    yield sanitized("cuda_kernel_test", 20)
+    yield script("cuda/models.py", 20)
     yield script("differential/run.py", 40)
     yield script("training/proof.py", 20)
     yield script("cuda/run.py", 20)

@@ -166,21 +166,24 @@ void Nest::writePanel(const Packed &packed, Values at) {
   evaluator.setPanel(packed.operand, {Storage::Scratch, panel, dims});
 
   Value start = outer ? at[vectorDim] : writer.index(0);
-  auto store = [&](Value vector, int64_t i) {
+  auto store = [&](Value vector, Value turnedRow) {
     Values indices;
     for (Dim dim : rows)
-      indices.push_back(int(dim) == packed.along ? writer.add(at[dim], i) : at[dim]);
+      indices.push_back(turnedRow && int(dim) == packed.along ? writer.add(at[dim], turnedRow)
+                                                              : at[dim]);
     indices.push_back(writer.make<arith::SubIOp>(at[vectorDim], start));
     vector::StoreOp::create(writer.builder, vector, panel, indices);
   };
   std::function<void(ArrayRef<Dim>)> loops = [&](ArrayRef<Dim> left) {
     if (left.empty() && turned) {
-      for (auto [i, vector] : llvm::enumerate(turnedBlock(packed, at, access, vectorDim)))
-        store(vector, i);
+      Value block = turnedBlock(packed, at, access, vectorDim);
+      writer.rows(group.lanes, [&](Value row) {
+        store(memref::LoadOp::create(writer.builder, block, row), row);
+      });
       return;
     }
     if (left.empty())
-      return store(panelVector(packed, at, access, vectorDim), 0);
+      return store(panelVector(packed, at, access, vectorDim), {});
     bool isColumn = left.front() == vectorDim;
     Value from = isColumn ? start : writer.index(0), to = evaluator.extent(left.front());
     if (isColumn)
@@ -195,9 +198,9 @@ void Nest::writePanel(const Packed &packed, Values at) {
   loops(dims);
 }
 
-/// Lanes of the vector dimension by lanes of what is adjacent in the operand, turned.
-Nest::Values Nest::turnedBlock(const Packed &packed, const Values &at, AffineMap access,
-                               Dim vectorDim) {
+/// Lanes of the vector dimension by lanes of what is adjacent in the operand, turned: an array of
+/// registers.
+Value Nest::turnedBlock(const Packed &packed, const Values &at, AffineMap access, Dim vectorDim) {
   Value buffer = evaluator.outside(packed.operand->get());
   VectorType type = vectorOf(group.lanes, cast<MemRefType>(buffer.getType()).getElementType());
   Value zero = writer.make<arith::ConstantOp>(type, writer.builder.getZeroAttr(type));
@@ -205,18 +208,20 @@ Nest::Values Nest::turnedBlock(const Packed &packed, const Values &at, AffineMap
   Value mask = maskOf(writer.make<arith::SubIOp>(evaluator.extent(packed.along), at[packed.along]));
   if (kernel.isStatic(packed.along) && kernel.size(packed.along) % group.lanes == 0)
     mask = {};
-  Values rows;
-  for (int64_t lane = 0; lane < group.lanes; ++lane) {
+  Value rows = memref::AllocaOp::create(writer.builder, MemRefType::get({group.lanes}, type));
+  writer.rows(group.lanes, [&](Value lane) {
     Values place = at;
     // Beyond the end any column will do: what is stored of it is never used.
     place[vectorDim] = writer.minimum(writer.add(at[vectorDim], lane), last);
     Values indices;
     for (AffineExpr index : access.getResults())
       indices.push_back(writer.expression(index, place));
-    rows.push_back(mask ? writer.make<vector::MaskedLoadOp>(type, buffer, indices, mask, zero)
-                        : writer.make<vector::LoadOp>(type, buffer, indices));
-  }
-  return transposeInRegisters(writer, rows);
+    Value row = mask ? writer.make<vector::MaskedLoadOp>(type, buffer, indices, mask, zero)
+                     : writer.make<vector::LoadOp>(type, buffer, indices);
+    memref::StoreOp::create(writer.builder, row, rows, lane);
+  });
+  transposeInRegisters(writer, rows);
+  return rows;
 }
 
 /// One vector as it is, or gathered element by element.

@@ -35,7 +35,8 @@ private:
   void writeBlocks(llvm::ArrayRef<Dim> dims, mlir::Value begin, mlir::Value end, Values at);
   void writePanels(const Values &at);
   void writePanel(const Packed &packed, Values at);
-  Values turnedBlock(const Packed &packed, const Values &at, mlir::AffineMap access, Dim vectorDim);
+  mlir::Value turnedBlock(const Packed &packed, const Values &at, mlir::AffineMap access,
+                          Dim vectorDim);
   mlir::Value panelVector(const Packed &packed, const Values &at, mlir::AffineMap access,
                           Dim vectorDim);
   void writeTileRows(const Values &at);

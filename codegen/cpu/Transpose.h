@@ -5,9 +5,8 @@
 
 namespace formwork {
 
-/// Turns as many vectors as each has lanes, a power of two: element j of result i is element i of
-/// rows[j].
-llvm::SmallVector<mlir::Value> transposeInRegisters(Writer &writer,
-                                                    llvm::ArrayRef<mlir::Value> rows);
+/// Turns an array of registers, of as many vectors as each has lanes, a power of two: element j of
+/// vector i changes places with element i of vector j.
+void transposeInRegisters(Writer &writer, mlir::Value rows);
 
 } // namespace formwork

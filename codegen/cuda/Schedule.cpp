@@ -127,8 +127,10 @@ bool TeamScheduler::prefersAdjacent() const {
       continue;
     for (linalg::GenericOp op : step.ops)
       for (OpOperand &operand : op->getOpOperands()) {
-        int64_t weight = iterations(kernel, kernel.loops(op));
         AffineMap access = kernel.access(operand);
+        Dims read(kernel.loops(op));
+        llvm::erase_if(read, [&](Dim dim) { return !dependsOn(access, dim); });
+        int64_t weight = iterations(kernel, read);
         along += stepOf(access, step.dims.back()) == Step::Unit ? weight : 0;
         across += stepOf(access, outer) == Step::Unit ? weight : 0;
       }

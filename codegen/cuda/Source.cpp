@@ -44,8 +44,9 @@ private:
 } // namespace
 
 std::string CUDALanguage::type(Type type, bool isSigned) const {
-  return Language::type(type.isIndex() && narrow ? IntegerType::get(type.getContext(), 32) : type,
-                        isSigned);
+  if (type.isIndex() && narrow)
+    return isSigned ? "int" : "unsigned";
+  return Language::type(type, isSigned);
 }
 
 std::string CUDALanguage::function(StringRef name, Type type) const {

@@ -13,6 +13,8 @@ using namespace mlir;
 namespace formwork::cuda {
 
 static constexpr int64_t warp = 32;
+/// Iterations of a sum at once.
+static constexpr int64_t unrolled = 4;
 
 Value TeamWriter::blocks() { return ceilDivide(total(group.outer), pointsPerBlock()); }
 
@@ -109,31 +111,24 @@ Values TeamWriter::sumStrided(ArrayRef<linalg::GenericOp> ops, ArrayRef<Dim> dim
   };
   if (dims.empty())
     return body(carried);
-  auto unrolled = [&](Block *outside, int64_t count) {
-    Block *inside = writer.builder.getInsertionBlock();
-    if (inside != outside)
-      inside->getParentOp()->setAttr("fw.unroll", writer.builder.getI64IntegerAttr(count));
-  };
-  Block *outside = writer.builder.getInsertionBlock();
   Dim dim = dims.front();
   bool few = kernel.isStatic(dims.back()) && kernel.size(dims.back()) < group.teams.threads;
   if (shared && dims.size() > 1 && few) {
     // The last dimension does not occupy a team: all of them, as one.
-    return writer.loop(member, total(dims), group.teams.threads, carried,
-                       [&](Value number, ValueRange sums) {
-                         unrolled(outside, 4);
-                         setIndices(at, dims, number);
-                         return body(sums);
-                       });
+    auto step = [&](Value number, ValueRange sums) {
+      setIndices(at, dims, number);
+      return body(sums);
+    };
+    return writer.loop(member, total(dims), group.teams.threads, carried, step, unrolled);
   }
   bool strided = shared && dims.size() == 1;
+  auto step = [&](Value index, ValueRange sums) {
+    at[dim] = index;
+    return sumStrided(ops, dims.drop_front(), at, sums, shared);
+  };
   return writer.loop(strided ? member : index(0), evaluator.extent(dim),
-                     strided ? group.teams.threads : 1, carried, [&](Value step, ValueRange sums) {
-                       if (dims.size() == 1)
-                         unrolled(outside, 4);
-                       at[dim] = step;
-                       return sumStrided(ops, dims.drop_front(), at, sums, shared);
-                     });
+                     strided ? group.teams.threads : 1, carried, step,
+                     dims.size() == 1 ? unrolled : 1);
 }
 
 /// The team's total, for each of its threads.
@@ -183,18 +178,10 @@ Value TeamWriter::throughMemory(Operation *combiner, Value partial, Value slot, 
     Value value = memref::LoadOp::create(writer.builder, memory, at);
     return element.isInteger(1) ? writer.make<arith::TruncIOp>(element, value) : value;
   };
-  Block *outside = writer.builder.getInsertionBlock();
-  Value sum = read(index(0));
-  return writer
-      .loop(index(1), index(count), 1, sum,
-            [&](Value number, ValueRange sums) {
-              Block *inside = writer.builder.getInsertionBlock();
-              if (inside != outside)
-                inside->getParentOp()->setAttr("fw.unroll",
-                                               writer.builder.getI64IntegerAttr(count));
-              return Values{evaluator.combine(combiner, sums.front(), read(number))};
-            })
-      .front();
+  auto add = [&](Value number, ValueRange sums) {
+    return Values{evaluator.combine(combiner, sums.front(), read(number))};
+  };
+  return writer.loop(index(1), index(count), 1, read(index(0)), add, count).front();
 }
 
 //===--- passes ----------------------------------------------------------------------------------

@@ -102,7 +102,7 @@ void TileWriter::forEachSum(
 
 Value TileWriter::startSums(const Contraction &product, const Values &at) {
   Type type = getElementTypeOrSelf(product.op->getResult(0).getType());
-  Value sums = threadArray({shape.threadRows, shape.threadColumns}, type);
+  Value sums = threadArray("sums", {shape.threadRows, shape.threadColumns}, type);
   auto &builder = writer.builder;
   loop(index(0), index(shape.threadRows), 1, shape.threadRows, [&](Value i) {
     loop(index(0), index(shape.threadColumns), 1, shape.threadColumns, [&](Value j) {
@@ -170,7 +170,7 @@ void TileWriter::fetch(const Contraction &product, const Side &side, const Value
 /// A thread's part of one step of a slice.
 Value TileWriter::fragment(const Side &side, Value step) {
   Type type = cast<MemRefType>(side.memory.getType()).getElementType();
-  Value values = threadArray({side.threadSize}, type);
+  Value values = threadArray(side.base ? "right" : "left", {side.threadSize}, type);
   Value row = writer.add(writer.mul(step, index(side.size + padding)), side.base);
   loop(index(0), index(side.threadSize), 1, side.threadSize, [&](Value i) {
     Value value =

@@ -47,14 +47,8 @@ void GroupWriter::onlyIf(Value condition, llvm::function_ref<void()> body) {
 
 void GroupWriter::loop(Value from, Value to, int64_t step, int64_t unroll,
                        llvm::function_ref<void(Value)> body) {
-  Block *outside = writer.builder.getInsertionBlock();
-  writer.loop(from, to, step, {}, [&](Value at, ValueRange) {
-    Block *inside = writer.builder.getInsertionBlock();
-    if (unroll > 1 && inside != outside)
-      inside->getParentOp()->setAttr("fw.unroll", writer.builder.getI64IntegerAttr(unroll));
-    body(at);
-    return Values();
-  });
+  writer.loop(
+      from, to, step, {}, [&](Value at, ValueRange) { return body(at), Values(); }, unroll);
 }
 
 //===--- memory ----------------------------------------------------------------------------------
@@ -73,7 +67,9 @@ Value GroupWriter::newSharedArray(ArrayRef<int64_t> shape, Type element) {
   auto space = gpu::AddressSpaceAttr::get(builder.getContext(), gpu::AddressSpace::Workgroup);
   auto type = MemRefType::get(shape, element, MemRefLayoutAttrInterface(), space);
   state.sharedUsed += type.getNumElements() * llvm::divideCeil(element.getIntOrFloatBitWidth(), 8);
-  return memref::AllocaOp::create(builder, type, builder.getI64IntegerAttr(16));
+  auto array = memref::AllocaOp::create(builder, type, builder.getI64IntegerAttr(16));
+  array->setAttr("fw.name", builder.getStringAttr("shared"));
+  return array;
 }
 
 Value GroupWriter::sharedArray(Type element, int64_t elements) {
@@ -83,9 +79,12 @@ Value GroupWriter::sharedArray(Type element, int64_t elements) {
   return array;
 }
 
-Value GroupWriter::threadArray(ArrayRef<int64_t> shape, Type element) {
+Value GroupWriter::threadArray(StringRef name, ArrayRef<int64_t> shape, Type element) {
   ImplicitLocOpBuilder &builder = writer.builder;
-  return memref::AllocaOp::create(builder, MemRefType::get(shape, evaluator.memoryType(element)));
+  auto array =
+      memref::AllocaOp::create(builder, MemRefType::get(shape, evaluator.memoryType(element)));
+  array->setAttr("fw.name", builder.getStringAttr(name));
+  return array;
 }
 
 //===--- places ----------------------------------------------------------------------------------
@@ -175,16 +174,12 @@ Values GroupWriter::reduceOver(linalg::GenericOp op, ArrayRef<Dim> over, Values 
                                ValueRange carried) {
   if (over.empty())
     return accumulate(op, at, carried);
-  Block *outside = writer.builder.getInsertionBlock();
-  return writer.loop(
-      index(0), evaluator.extent(over.front()), 1, carried, [&](Value step, ValueRange sums) {
-        Block *inside = writer.builder.getInsertionBlock();
-        if (inside != outside)
-          inside->getParentOp()->setAttr(
-              "fw.unroll", writer.builder.getI64IntegerAttr(unrollFor(kernel, over.front())));
-        at[over.front()] = step;
-        return reduceOver(op, over.drop_front(), at, sums);
-      });
+  auto step = [&](Value index, ValueRange sums) {
+    at[over.front()] = index;
+    return reduceOver(op, over.drop_front(), at, sums);
+  };
+  return writer.loop(index(0), evaluator.extent(over.front()), 1, carried, step,
+                     unrollFor(kernel, over.front()));
 }
 
 //===--- stores ----------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ protected:
   /// One that others use too that ask for as many elements.
   mlir::Value sharedArray(mlir::Type element, int64_t elements);
   /// An array of the thread, in registers where its loops are unrolled.
-  mlir::Value threadArray(llvm::ArrayRef<int64_t> shape, mlir::Type element);
+  mlir::Value threadArray(llvm::StringRef name, llvm::ArrayRef<int64_t> shape, mlir::Type element);
 
   mlir::Value total(llvm::ArrayRef<Dim> dims);
   /// Sets the indices of `dims` from the number of a point in them, the last dimension fastest.

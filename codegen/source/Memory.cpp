@@ -86,10 +86,13 @@ static void printArray(memref::AllocaOp op, Printer &printer) {
     return printer.fail(op, "an array of unknown size");
   bool byElement = llvm::all_of(
       op->getUsers(), [](Operation *user) { return isa<memref::LoadOp, memref::StoreOp>(user); });
-  std::string name = printer.unique(isa<VectorType>(type.getElementType()) ? "tile" : "scratch");
+  auto given = op->getAttrOfType<StringAttr>("fw.name");
+  std::string name = printer.unique(given                                    ? given.getValue()
+                                    : isa<VectorType>(type.getElementType()) ? "tile"
+                                                                             : "scratch");
   std::optional<int64_t> alignment;
-  if (auto given = op.getAlignment())
-    alignment = *given;
+  if (auto bytes = op.getAlignment())
+    alignment = *bytes;
   if (printer.getLanguage().array(type, "", {}, false).empty())
     return printer.fail(op, "an array of such elements");
   printer.line(printer.getLanguage().array(type, name, alignment, !byElement) + ";");

@@ -1,7 +1,6 @@
 // Compiles in memory, links with the system's compiler driver, loads with dlopen.
 #include "tests/codegen/Compiled.h"
 
-#include "codegen/StateLayout.h"
 #include "passes/Passes.h"
 #include "tools/Dialects.h"
 
@@ -36,7 +35,8 @@ static std::string link(const Artifact &artifact) {
 std::unique_ptr<Compiled> Compiled::create(const std::string &moduleText, Pipeline pipeline) {
   DialectRegistry registry;
   registerDialects(registry);
-  MLIRContext context(registry);
+  auto owner = std::make_unique<MLIRContext>(registry);
+  MLIRContext &context = *owner;
   auto module = parseSourceString<ModuleOp>(moduleText, &context);
   EXPECT_TRUE(bool(module));
   if (!module)
@@ -47,8 +47,12 @@ std::unique_ptr<Compiled> Compiled::create(const std::string &moduleText, Pipeli
   buildKernelsPipeline(passes, pipeline.fuse);
   buildPlanPipeline(passes);
   EXPECT_TRUE(succeeded(passes.run(*module)));
+  if (pipeline.schedule && failed(pipeline.schedule(*module)))
+    return nullptr;
   auto result = std::make_unique<Compiled>();
+  result->context = std::move(owner);
   StateLayout layout(*module);
+  result->layout = layout.variables().vec();
   for (const StateVariable &variable : layout.variables())
     result->offsets[variable.name] = variable.offset;
   result->state.lines.resize(layout.size() / 64 + 1);

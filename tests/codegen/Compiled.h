@@ -2,10 +2,14 @@
 #pragma once
 
 #include "codegen/Codegen.h"
+#include "codegen/StateLayout.h"
 #include "runtime/formwork.h"
+
+#include "mlir/IR/MLIRContext.h"
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <random>
@@ -19,6 +23,9 @@ struct Pipeline {
   bool differentiate = true;
   bool fuse = true;
   bool unoptimized = true;
+  /// If given, puts functions of the form that the CPU's kernels have in the place of kernels on
+  /// tensors, after planning.
+  std::function<mlir::LogicalResult(mlir::ModuleOp)> schedule;
 };
 
 /// Owns the library and a state, and calls its functions with an arena full of NaNs between
@@ -38,6 +45,10 @@ public:
   template <typename Element> Element *variable(const std::string &name) {
     return reinterpret_cast<Element *>(state.data() + offsets.at(name));
   }
+  /// Where variables are, and their bytes.
+  const std::vector<StateVariable> &variables() const { return layout; }
+  char *stateBytes() { return state.data(); }
+  size_t stateSize() const { return state.lines.size() * sizeof(Line); }
   const Artifact &artifact() const { return compiled; }
   /// The symbols that the object lacks.
   std::vector<std::string> undefinedSymbols() const;
@@ -45,10 +56,12 @@ public:
 private:
   void *symbol(const std::string &name);
 
+  std::unique_ptr<mlir::MLIRContext> context; // has the types of entries and variables
   Artifact compiled;
   std::string path;
   void *library = nullptr;
   std::map<std::string, int64_t> offsets;
+  std::vector<StateVariable> layout;
   struct alignas(64) Line {
     char bytes[64];
   };

@@ -99,7 +99,7 @@ struct Compiled::State {
 Compiled::Compiled(std::unique_ptr<State> state) : state(std::move(state)) {}
 Compiled::~Compiled() = default;
 
-static std::string substitute(std::string text, const Sizes &sizes, bool dynamic) {
+std::string substitute(std::string text, const Sizes &sizes, bool dynamic) {
   for (const auto &[name, size] : sizes) {
     std::string from = "{" + name + "}", to = dynamic ? "?" : std::to_string(size);
     for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at))
@@ -116,7 +116,7 @@ static Element elementOf(Type type) {
   return type.isInteger(1) ? Element::Bool : type.isInteger(32) ? Element::I32 : Element::I64;
 }
 
-static std::vector<Array> prototypesOf(func::FuncOp function) {
+std::vector<Array> prototypesOf(func::FuncOp function) {
   std::vector<Array> arrays;
   for (Type argument : function.getArgumentTypes()) {
     auto type = cast<RankedTensorType>(argument);
@@ -127,7 +127,7 @@ static std::vector<Array> prototypesOf(func::FuncOp function) {
   return arrays;
 }
 
-static std::unique_ptr<MLIRContext> makeContext() {
+std::unique_ptr<MLIRContext> makeContext() {
   llvm::InitializeNativeTarget();
   llvm::InitializeNativeTargetAsmPrinter();
   DialectRegistry registry;

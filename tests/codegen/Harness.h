@@ -7,6 +7,8 @@
 
 #include "codegen/cpu/Target.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -30,6 +32,13 @@ struct Array {
 };
 
 using Sizes = std::map<std::string, int64_t>;
+
+/// The kernel's text with these sizes, or with unknown ones.
+std::string substitute(std::string text, const Sizes &sizes, bool dynamic);
+/// Arrays of the types of a function's arguments.
+std::vector<Array> prototypesOf(mlir::func::FuncOp function);
+/// A context that has all dialects and can translate to LLVM.
+std::unique_ptr<mlir::MLIRContext> makeContext();
 
 struct Options {
   bool dynamic = false; // sizes that are unknown when compiled

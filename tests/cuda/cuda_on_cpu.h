@@ -214,17 +214,19 @@ inline void launch(const char *kernel, unsigned blocks, unsigned threads,
   }
 }
 
-/// As cuLaunchKernel takes them: the address of each argument.
-template <typename... Parameters, size_t... I>
-void launch(const char *name, void (*kernel)(Parameters...), unsigned blocks, unsigned threads,
-            void **arguments, std::index_sequence<I...>) {
-  launch(name, blocks, threads,
-         [&] { kernel(*static_cast<std::remove_reference_t<Parameters> *>(arguments[I])...); });
+/// Calls a function with arguments as cuLaunchKernel takes them: the address of each.
+template <typename Result, typename... Parameters, size_t... I>
+Result call(Result (*function)(Parameters...), void **arguments, std::index_sequence<I...>) {
+  return function(*static_cast<std::remove_reference_t<Parameters> *>(arguments[I])...);
 }
-template <typename... Parameters>
-void launch(const char *name, void (*kernel)(Parameters...), unsigned blocks, unsigned threads,
-            void **arguments) {
-  launch(name, kernel, blocks, threads, arguments, std::index_sequence_for<Parameters...>());
+template <typename Result, typename... Parameters>
+Result call(Result (*function)(Parameters...), void **arguments) {
+  return call(function, arguments, std::index_sequence_for<Parameters...>());
+}
+
+template <typename Kernel, typename Blocks>
+void launch(const char *name, Kernel *kernel, Blocks *blocks, unsigned threads, void **arguments) {
+  launch(name, unsigned(call(blocks, arguments)), threads, [&] { call(kernel, arguments); });
 }
 
 //===--- what kernels call -----------------------------------------------------------------------

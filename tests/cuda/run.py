@@ -118,7 +118,7 @@ class Case:
 
 def fake_driver(kernels, report):
     return {
-        "LD_LIBRARY_PATH": BUILD / "tests/cuda",
+        "LD_LIBRARY_PATH": BUILD / "tests/cuda/driver",
         "FORMWORK_FAKE_KERNELS": kernels,
         "FORMWORK_FAKE_REPORT": report,
     }

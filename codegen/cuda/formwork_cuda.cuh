@@ -1,5 +1,5 @@
-// What kernels call beside CUDA's own functions. Part of each file of kernels; NVRTC needs no header
-// for it.
+// What kernels call beside CUDA's own functions. Part of each file of kernels; NVRTC needs no
+// header for it.
 #ifdef __CUDACC_RTC__
 typedef signed char int8_t;
 typedef short int16_t;
