@@ -34,6 +34,11 @@ struct Accelerator {
   bool hasHostCode = false;
 };
 
+/// A file of source, by its name within the package.
+struct SourceFile {
+  std::string name, text;
+};
+
 struct Artifact {
   /// A relocatable object of the target. It exports what `entries` name, and nothing else.
   llvm::SmallVector<char, 0> object;

@@ -43,12 +43,13 @@ public:
   virtual mlir::FailureOr<Artifact> compile(mlir::ModuleOp module, llvm::ArrayRef<Machine> machines,
                                             const TargetOptions &options) const = 0;
 
-  /// Values of --emit that this target alone has: text files.
+  /// Values of --emit that this target alone has: text.
   virtual llvm::ArrayRef<llvm::StringRef> texts() const { return {}; }
-  /// The text `kind`, one of texts(). Consumes the module.
-  virtual mlir::FailureOr<std::string> print(llvm::StringRef kind, mlir::ModuleOp module,
-                                             llvm::ArrayRef<Machine> machines,
-                                             const TargetOptions &options) const {
+  /// The text `kind`, one of texts(): a file, or several that make a folder. Consumes the module.
+  virtual mlir::FailureOr<std::vector<SourceFile>> print(llvm::StringRef kind,
+                                                         mlir::ModuleOp module,
+                                                         llvm::ArrayRef<Machine> machines,
+                                                         const TargetOptions &options) const {
     return mlir::failure();
   }
 };

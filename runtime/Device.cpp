@@ -73,8 +73,8 @@ void Device::synchronize() {
 DeviceMemory::DeviceMemory(Device &device, int64_t size)
     : device(&device), memory(device.accelerator.allocate(device.handle, size)), bytes(size) {
   if (!memory)
-    throw Error(text("%s: the GPU has no %lld bytes left: use smaller batches",
-                     device.model.name, (long long)size));
+    throw Error(text("%s: the GPU has no %lld bytes left: use smaller batches", device.model.name,
+                     (long long)size));
 }
 
 DeviceMemory::~DeviceMemory() {

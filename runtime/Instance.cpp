@@ -106,9 +106,9 @@ void Instance::start(const formwork_entry &entry, const formwork_concrete &concr
     bringVariables();
     hostIsCurrent = descriptor.state_size == 0;
     bool trains = descriptor.state_size;
-    status = concrete.run(&context, trains ? nullptr : deviceVariables.data(),
-                          trains ? deviceVariables.data() : nullptr, deviceArena.data(), dims,
-                          buffers);
+    status =
+        concrete.run(&context, trains ? nullptr : deviceVariables.data(),
+                     trains ? deviceVariables.data() : nullptr, deviceArena.data(), dims, buffers);
   } else {
     status = concrete.run(&context, constants(), state.data(), arena.data(), dims, buffers);
   }

@@ -216,8 +216,8 @@ FailureOr<CompiledModel> compileModel(MLIRContext &context, const CompileOptions
   return compiled;
 }
 
-FailureOr<std::string> printAccelerated(MLIRContext &context, const CompileOptions &options,
-                                        StringRef kind) {
+FailureOr<std::vector<SourceFile>> printAccelerated(MLIRContext &context,
+                                                    const CompileOptions &options, StringRef kind) {
   auto model = import(context, options);
   if (failed(model) || failed(lowerToFw(*model->module, options.train)) ||
       failed(lowerToKernels(*model->module, options)) ||

@@ -60,8 +60,8 @@ mlir::LogicalResult printStage(mlir::MLIRContext &context, const CompileOptions 
                                Stage stage, llvm::raw_ostream &out);
 
 /// Prints what only the target's accelerator can: its source, its assembly.
-mlir::FailureOr<std::string> printAccelerated(mlir::MLIRContext &context,
-                                              const CompileOptions &options, llvm::StringRef kind);
+mlir::FailureOr<std::vector<SourceFile>>
+printAccelerated(mlir::MLIRContext &context, const CompileOptions &options, llvm::StringRef kind);
 
 /// Floating point operations of `predict` for the first signature or batch; nothing if there is
 /// none or if they depend on the data.

@@ -24,6 +24,10 @@ struct CUDAOptions {
 /// The source of all kernels, by which all else can be made. Leaves tiled kernels in the module.
 mlir::FailureOr<std::string> printForCUDA(mlir::ModuleOp module);
 
+/// NAME.cu and what explains it. Consumes the module.
+mlir::FailureOr<std::vector<SourceFile>> sourceFolderForCUDA(mlir::ModuleOp module,
+                                                             llvm::StringRef name);
+
 /// PTX of all kernels. Consumes the module.
 mlir::FailureOr<std::string>
 compileToPTX(mlir::ModuleOp module, const cuda::Architecture &architecture, llvm::StringRef name);

@@ -45,14 +45,18 @@ public:
   }
 
   ArrayRef<StringRef> texts() const override { return textKinds; }
-  FailureOr<std::string> print(StringRef kind, ModuleOp module, ArrayRef<Machine> machines,
-                               const TargetOptions &options) const override {
+  FailureOr<std::vector<SourceFile>> print(StringRef kind, ModuleOp module,
+                                           ArrayRef<Machine> machines,
+                                           const TargetOptions &options) const override {
     if (kind == "cuda")
-      return printForCUDA(module);
+      return sourceFolderForCUDA(module, options.name);
     if (machines.size() > 1)
       return emitError(module.getLoc())
              << "--emit=ptx is one text: name one GPU in --target, not " << machines.size();
-    return compileToPTX(module, architecturesOf(machines).front(), options.name);
+    auto text = compileToPTX(module, architecturesOf(machines).front(), options.name);
+    if (failed(text))
+      return failure();
+    return std::vector<SourceFile>{{options.name + ".ptx", *text}};
   }
 };
 } // namespace

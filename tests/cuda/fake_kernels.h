@@ -22,7 +22,8 @@ template <typename... Parameters> constexpr Shape<Parameters...> shape(void (*)(
   static const auto shape_##name = fake_kernels::shape(name);                                      \
   extern "C" {                                                                                     \
   void launch_##name(long long blocks, void **arguments) {                                         \
-    cuda_on_cpu::launch(#name, name, unsigned(blocks), threads, arguments);                        \
+    cuda_on_cpu::launch(#name, unsigned(blocks), threads,                                          \
+                        [arguments] { cuda_on_cpu::call(name, arguments); });                      \
   }                                                                                                \
   const unsigned char *sizes_##name() { return shape_##name.sizes; }                               \
   const unsigned char *pointers_##name() { return shape_##name.pointers; }                         \

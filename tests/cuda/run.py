@@ -80,8 +80,8 @@ class Compiled:
         return output
 
     def kernels(self):
-        source = self.compile("cuda:sm_90", self.folder / f"{self.name}.cu", "--emit=cuda")
-        return compile_for_cpu(source, self.folder / f"{self.name}_kernels.so")
+        source = self.compile("cuda:sm_90", self.folder / "source", "--emit=cuda", "--name=kernels")
+        return compile_for_cpu(source / "kernels.cu", self.folder / f"{self.name}_kernels.so")
 
 
 class Case:
@@ -322,8 +322,10 @@ def is_the_same_each_time(folder):
         paths = []
         for number in (1, 2):
             (folder / str(number)).mkdir(exist_ok=True)
-            paths.append(case.compile("cuda:sm_90", folder / str(number) / "x", f"--emit={emit}"))
-        expect(paths[0].read_bytes() == paths[1].read_bytes(), f"two of {emit} differ")
+            path = case.compile("cuda:sm_90", folder / str(number) / emit, f"--emit={emit}")
+            files = sorted(path.iterdir()) if path.is_dir() else [path]
+            paths.append({file.name: file.read_bytes() for file in files})
+        expect(paths[0] == paths[1], f"two of {emit} differ")
 
 
 #---- compiling ----------------------------------------------------------------------------------
@@ -336,6 +338,17 @@ def compiles_for_every_architecture(folder, name):
     reported = execute(*command, "--resources", "--accept-spills=*").stderr
     for architecture in ARCHITECTURES:
         expect(f"\n{architecture} " in "\n" + reported, f"nothing is reported for {architecture}")
+
+
+def source_stands_alone(folder):
+    """What --emit=cuda writes compiles by itself, with names that a model should not have."""
+    case = Case(folder, "text")
+    source = case.compile("cuda:sm_90", folder / "source", "--emit=cuda", "--name=own")
+    expect({"own.cu", "own_kernels.h", "README.md"} <= {p.name for p in source.iterdir()}, "files are missing")
+    (folder / "use.cpp").write_text('#include "own_kernels.h"\nint main() { return sizeof(own_kernels) == 0; }\n')
+    options = ["-std=c++17", "-Wall", "-Wextra", "-Wno-unused-function", "-Werror"]
+    execute("g++", *options, f"-I{source}", folder / "use.cpp", "-o", folder / "use")
+    execute(folder / "use")
 
 
 def tells_what_to_install(folder):
@@ -378,6 +391,7 @@ WITH_ANY_DRIVER = {
         f"NVRTC compiles {name} for every architecture": (compiles_for_every_architecture, name)
         for name in ("digits", "text", "images")
     },
+    "printed source stands alone": (source_stands_alone,),
     "without NVRTC it is said what to install": (tells_what_to_install,),
     "targets that do not fit together are refused": (refuses_odd_targets,),
 }

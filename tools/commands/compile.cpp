@@ -83,23 +83,31 @@ static llvm::Error checkEmit(const Arguments &arguments) {
   return llvm::Error::success();
 }
 
-static LogicalResult makeText(Session &session, const Arguments &arguments, Stage stage,
-                              raw_ostream &out) {
-  if (!isAcceleratorText(arguments.emit))
-    return printStage(session.context, arguments.options, stage, out);
-  auto text = printAccelerated(session.context, arguments.options, arguments.emit);
-  if (failed(text))
-    return failure();
-  out << *text;
-  return success();
+/// One file of the accelerator's text goes to a file or to standard output, several to a folder.
+static int printAcceleratorText(Session &session, const Arguments &arguments) {
+  auto files = printAccelerated(session.context, arguments.options, arguments.emit);
+  if (failed(files))
+    return session.status(failure());
+  if (writesToStandardOutput(arguments)) {
+    llvm::outs() << files->front().text;
+    return 0;
+  }
+  if (files->size() > 1) {
+    package::addFileList(*files);
+    return report(package::writeFolder(arguments.output, *files));
+  }
+  package::Outputs outputs;
+  if (llvm::Error error = outputs.write(arguments.output, files->front().text))
+    return report(std::move(error));
+  return report(outputs.commit());
 }
 
 static int printText(Session &session, const Arguments &arguments, Stage stage) {
   if (writesToStandardOutput(arguments))
-    return session.status(makeText(session, arguments, stage, llvm::outs()));
+    return session.status(printStage(session.context, arguments.options, stage, llvm::outs()));
   std::string text;
   llvm::raw_string_ostream out(text);
-  if (int status = session.status(makeText(session, arguments, stage, out)))
+  if (int status = session.status(printStage(session.context, arguments.options, stage, out)))
     return status;
   package::Outputs outputs;
   if (llvm::Error error = outputs.write(arguments.output, text))
@@ -120,18 +128,24 @@ static std::vector<SourceFile> sourceFiles(const CompiledModel &compiled,
   return package::sourcePackage(compiled.description, compiled.source, options);
 }
 
+static bool makesFolder(const Arguments &arguments) {
+  return arguments.emit == "cpp" || arguments.emit == "cuda";
+}
+
 static int compile(Arguments &arguments) {
   if (int status = report(checkEmit(arguments)))
     return status;
   arguments.options.source = arguments.emit == "cpp";
   if (!writesToStandardOutput(arguments))
-    if (int status = report(arguments.options.source ? package::checkFolder(arguments.output)
-                                                     : checkWritable(arguments.output)))
+    if (int status = report(makesFolder(arguments) ? package::checkFolder(arguments.output)
+                                                   : checkWritable(arguments.output)))
       return status;
   arguments.options.name = modelName(arguments.options);
   Session session(arguments.options.model);
   Stage stage = stageOf(arguments.emit);
-  if (stage != Stage::Object || isAcceleratorText(arguments.emit))
+  if (isAcceleratorText(arguments.emit))
+    return printAcceleratorText(session, arguments);
+  if (stage != Stage::Object)
     return printText(session, arguments, stage);
   auto compiled = compileModel(session.context, arguments.options);
   if (failed(compiled))
@@ -157,7 +171,7 @@ void addCompileCommand(CLI::App &program, int &status) {
       ->add_option("--emit", arguments->emit,
                    "exe (default); static, shared, obj: for your program to link, with a header; "
                    "cpp: a folder of C++17 source, to read, keep and build with any compiler; "
-                   "cuda, ptx: the source of a GPU's kernels, their assembly; "
+                   "cuda, ptx: a GPU's kernels as a folder of source, as assembly; "
                    "fw, linalg, kernels, llvm: "
                    "text of a stage; these texts go to stdout without -o")
       ->option_text("KIND")
