@@ -296,6 +296,23 @@ def tells_status_without_a_device(folder):
     expect(library.alone_predict__32(None, None, None, None, dims, None) == 1, "another status for wrong sizes")
 
 
+def headers_class_runs_on_both(folder):
+    """Static libraries of two models, with their runtime, in one program without warnings."""
+    case = Case(folder, "digits", "float32", signature=False)
+    train = case.compile("host,cuda:sm_90", folder / "liblearn.a", "--emit=static", "--name=learn")
+    infer = folder / "libinfer.a"
+    execute(FORMWORK, "compile", case.archive, "-o", infer, "--emit=static", "--name=infer", "--target=host,cuda:sm_90")
+    options = ["-std=c++17", "-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{folder}"]
+    program = folder / "use"
+    execute("g++", *options, ROOT / "tests/cuda/use_class.cpp", train, infer, "-ldl", "-o", program)
+    on_cpu = execute(program).stdout.split()
+    on_gpu = execute(program, "gpu", environment=case.environment).stdout.split()
+    expect(len(on_cpu) == len(on_gpu) == 7, f"{on_cpu} {on_gpu}")
+    np.testing.assert_allclose(np.float64(on_gpu), np.float64(on_cpu), rtol=1e-3, atol=2e-4)  # of four digits
+    said = subprocess.run([program, "gpu"], capture_output=True, text=True, env={**os.environ, **NO_DRIVER})
+    expect(NATIVE or said.returncode == 1 and "libcuda.so.1" in said.stderr, said.stderr)
+
+
 def needs_only_libc(folder):
     case = Case(folder, "digits")
     library = case.compile("host,cuda:sm_90", folder / "lib.so", "--emit=shared")
@@ -384,6 +401,7 @@ WITH_ANY_DRIVER = {
     "goes on from a checkpoint of the CPU": (goes_on_from_the_cpu,),
     "graphs follow memory that moves": (keeps_graphs_when_memory_moves,),
     "a library without a device tells its status": (tells_status_without_a_device,),
+    "the header's class runs on a GPU and on the CPU": (headers_class_runs_on_both,),
     "a library needs libc alone and exports its functions alone": (needs_only_libc,),
     "a library has no variable globals": (has_no_variable_globals,),
     "two compilations are the same bytes": (is_the_same_each_time,),
