@@ -1,6 +1,7 @@
 // The order of steps from planned kernels to objects with code for GPUs.
 #include "codegen/cuda/Code.h"
 
+#include "codegen/cuda/CopyKernels.h"
 #include "codegen/cuda/Passes.h"
 #include "codegen/cuda/Source.h"
 #include "codegen/cuda/Tables.h"
@@ -27,7 +28,10 @@ FailureOr<std::string> printForCUDA(ModuleOp module) {
   buildCUDATilePipeline(tiling);
   if (failed(tiling.run(module)))
     return failure();
-  return cuda::printKernels(module);
+  FailureOr<std::string> text = cuda::printKernels(module);
+  if (failed(text))
+    return failure();
+  return *text + cuda::copyKernelsText.str();
 }
 
 //===--- what kernels take -----------------------------------------------------------------------
@@ -177,6 +181,7 @@ FailureOr<Artifact> compileForCUDA(ModuleOp module, const CUDAOptions &given) {
   cuda::CodeTables tables;
   tables.symbol = options.name + "__cuda_code";
   tables.kernels = cuda::listKernels(module);
+  llvm::append_range(tables.kernels, cuda::copyKernels());
   auto images = compileImages(module, *source, options);
   if (failed(images))
     return failure();

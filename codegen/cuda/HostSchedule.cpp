@@ -10,6 +10,7 @@
 #include "codegen/cuda/HostSchedule.h"
 
 #include "codegen/StateLayout.h"
+#include "codegen/cuda/CopyKernels.h"
 #include "codegen/cuda/Passes.h"
 #include "codegen/cuda/Source.h"
 #include "codegen/host/Buffers.h"
@@ -61,16 +62,19 @@ static void appendBytes(std::vector<char> &bytes, DenseElementsAttr elements) {
 }
 
 namespace {
-/// All constant tensors of a module, one after the other.
+/// The constant tensors of a module that it needs, one after the other.
 class Literals {
 public:
-  void add(memref::GlobalOp global) {
-    while (bytes.size() % StateLayout::alignment)
-      bytes.push_back(0);
-    offsets[global.getSymName()] = int64_t(bytes.size());
-    appendBytes(bytes, cast<DenseElementsAttr>(*global.getInitialValue()));
+  int64_t offsetOf(memref::GlobalOp global) {
+    auto [found, isNew] = offsets.try_emplace(global.getSymName(), 0);
+    if (isNew) {
+      while (bytes.size() % StateLayout::alignment)
+        bytes.push_back(0);
+      found->second = int64_t(bytes.size());
+      appendBytes(bytes, cast<DenseElementsAttr>(*global.getInitialValue()));
+    }
+    return found->second;
   }
-  int64_t offsetOf(StringRef name) const { return offsets.lookup(name); }
   ArrayRef<char> content() const { return bytes; }
 
 private:
@@ -91,14 +95,14 @@ struct LaunchedKernel {
 class ScheduleWriter {
 public:
   ScheduleWriter(func::FuncOp host, const llvm::StringMap<LaunchedKernel> &kernels,
-                 const Literals &literals)
+                 Literals &literals)
       : host(host), kernels(kernels), literals(literals), types(host.getContext()),
         pointer(LLVM::LLVMPointerType::get(host.getContext())), builder(host.getLoc(), host) {}
 
   void run();
 
 private:
-  void lower(LaunchOp launch);
+  void lower(LaunchOp launched);
   void lower(memref::CopyOp copy);
   void lower(memref::LoadOp load);
   void lower(memref::StoreOp store);
@@ -114,6 +118,9 @@ private:
   }
   Value addressOf(Value buffer, ValueRange indices = {});
   SmallVector<Value> parameters(ValueRange operands);
+  void launch(int64_t kernel, Value blocks, ArrayRef<Value> given);
+  Value countElements(Value buffer);
+  void copyRows(memref::CopyOp copy, int64_t gaps);
   Value slots(int64_t count);
   Value bitsOf(Value scalar);
   Value scalarOf(Value bits, Type type);
@@ -121,7 +128,7 @@ private:
 
   func::FuncOp host;
   const llvm::StringMap<LaunchedKernel> &kernels;
-  const Literals &literals;
+  Literals &literals;
   LLVMTypeConverter types;
   Type pointer;
   ImplicitLocOpBuilder builder;
@@ -221,14 +228,7 @@ static Value castTo(OpBuilder &builder, Value operand, Type type) {
   return BufferBuilder(builder, types).rebased(operand, cast<MemRefType>(type));
 }
 
-void ScheduleWriter::lower(LaunchOp launch) {
-  LaunchedKernel kernel = kernels.find(launch.getKernelName())->second;
-  SmallVector<Value> operands;
-  for (auto [operand, type] :
-       llvm::zip_equal(launch.getOperands(), kernel.blocks.getArgumentTypes()))
-    operands.push_back(castTo(builder, operand, type));
-  Value blocks = func::CallOp::create(builder, kernel.blocks, operands).getResult(0);
-  SmallVector<Value> given = parameters(operands);
+void ScheduleWriter::launch(int64_t kernel, Value blocks, ArrayRef<Value> given) {
   Value list = slots(int64_t(given.size()));
   for (auto [i, value] : llvm::enumerate(given)) {
     Value slot = LLVM::GEPOp::create(builder, pointer, builder.getI64Type(), list,
@@ -237,16 +237,87 @@ void ScheduleWriter::lower(LaunchOp launch) {
   }
   Type i32 = builder.getI32Type();
   call("formwork_cuda_launch",
-       {constant(i32, kernel.number), i64(blocks), list, constant(i32, int64_t(given.size()))});
+       {constant(i32, kernel), blocks, list, constant(i32, int64_t(given.size()))});
 }
 
-/// Dense on both sides, after lowerCopies.
+void ScheduleWriter::lower(LaunchOp launched) {
+  LaunchedKernel kernel = kernels.find(launched.getKernelName())->second;
+  SmallVector<Value> operands;
+  for (auto [operand, type] :
+       llvm::zip_equal(launched.getOperands(), kernel.blocks.getArgumentTypes()))
+    operands.push_back(castTo(builder, operand, type));
+  Value blocks = func::CallOp::create(builder, kernel.blocks, operands).getResult(0);
+  launch(kernel.number, i64(blocks), parameters(operands));
+}
+
+//===--- copies ----------------------------------------------------------------------------------
+
+/// The one value that a constant tensor has everywhere, if that is where `buffer` comes from.
+static Attribute splatOf(Value buffer) {
+  auto constant = buffer.getDefiningOp<memref::GetGlobalOp>();
+  if (!constant)
+    return {};
+  auto global =
+      SymbolTable::lookupNearestSymbolFrom<memref::GlobalOp>(constant, constant.getNameAttr());
+  auto elements = cast<DenseElementsAttr>(*global.getInitialValue());
+  return elements.isSplat() ? elements.getSplatValue<Attribute>() : Attribute();
+}
+
+static uint64_t numberBits(Attribute number) {
+  if (auto real = dyn_cast<FloatAttr>(number))
+    return real.getValue().bitcastToAPInt().getZExtValue();
+  return cast<IntegerAttr>(number).getValue().getZExtValue();
+}
+
+Value ScheduleWriter::countElements(Value buffer) {
+  Value count = constant(builder.getI64Type(), 1);
+  for (int64_t i = 0; i < cast<MemRefType>(buffer.getType()).getRank(); ++i)
+    count = LLVM::MulOp::create(builder, count, i64(memref::DimOp::create(builder, buffer, i)));
+  return count;
+}
+
+/// Rows of which each is dense on both sides: along the last of the dimensions that have gaps.
+void ScheduleWriter::copyRows(memref::CopyOp copy, int64_t gaps) {
+  Value from = copy.getSource(), to = copy.getTarget();
+  auto type = cast<MemRefType>(to.getType());
+  int64_t size = elementBytes(type.getElementType());
+  bool words = size % 4 == 0;
+  Value scale = constant(builder.getI64Type(), words ? size / 4 : size);
+  auto scaled = [&](Value elements) { return LLVM::MulOp::create(builder, elements, scale); };
+  BufferBuilder buffers(builder, types);
+  auto strideOf = [&](Value buffer) {
+    MemRefDescriptor descriptor(buffers.lowered(buffer));
+    return scaled(descriptor.stride(builder, builder.getLoc(), gaps - 1));
+  };
+  Value rows = i64(memref::DimOp::create(builder, to, gaps - 1));
+  Value width = scale;
+  for (int64_t i = gaps; i < type.getRank(); ++i)
+    width = LLVM::MulOp::create(builder, width, i64(memref::DimOp::create(builder, to, i)));
+  Value all = LLVM::MulOp::create(builder, width, rows);
+  Value rounded =
+      LLVM::AddOp::create(builder, all, constant(builder.getI64Type(), copyThreads - 1));
+  Value blocks =
+      LLVM::UDivOp::create(builder, rounded, constant(builder.getI64Type(), copyThreads));
+  launch(
+      int64_t(kernels.size()) + !words, blocks,
+      {bitsOf(addressOf(to)), strideOf(to), bitsOf(addressOf(from)), strideOf(from), width, rows});
+}
+
+/// Dense on both sides but for one dimension, after lowerCopies.
 void ScheduleWriter::lower(memref::CopyOp copy) {
   Value to = copy.getTarget();
   auto type = cast<MemRefType>(to.getType());
-  Value bytes = constant(builder.getI64Type(), elementBytes(type.getElementType()));
-  for (int64_t i = 0; i < type.getRank(); ++i)
-    bytes = LLVM::MulOp::create(builder, bytes, i64(memref::DimOp::create(builder, to, i)));
+  int64_t size = elementBytes(type.getElementType());
+  if (int64_t gaps = dimensionsWithGaps(copy))
+    return copyRows(copy, gaps);
+  if (Attribute splat = splatOf(copy.getSource())) {
+    Type i64 = builder.getI64Type();
+    call("formwork_cuda_fill", {addressOf(to), constant(i64, int64_t(numberBits(splat))),
+                                constant(builder.getI32Type(), size), countElements(to)});
+    return;
+  }
+  Value bytes =
+      LLVM::MulOp::create(builder, countElements(to), constant(builder.getI64Type(), size));
   call("formwork_cuda_copy", {addressOf(to), addressOf(copy.getSource()), bytes});
 }
 
@@ -266,8 +337,11 @@ void ScheduleWriter::lower(memref::LoadOp load) {
 }
 
 void ScheduleWriter::lower(memref::GetGlobalOp global) {
+  if (global.use_empty())
+    return;
+  auto named = SymbolTable::lookupNearestSymbolFrom<memref::GlobalOp>(global, global.getNameAttr());
   Value base = call("formwork_cuda_literals", {}, pointer);
-  Value offset = constant(builder.getI64Type(), literals.offsetOf(global.getName()));
+  Value offset = constant(builder.getI64Type(), literals.offsetOf(named));
   Value place =
       LLVM::GEPOp::create(builder, pointer, builder.getI8Type(), base, ValueRange{offset});
   global.replaceAllUsesWith(
@@ -301,7 +375,7 @@ void ScheduleWriter::run() {
       !host.walk([](memref::LoadOp) { return WalkResult::interrupt(); }).wasInterrupted();
   if (straight)
     host->setAttr(straightName, builder.getUnitAttr());
-  lowerCopies(host, /*elements=*/CopiedElements::AsCopies);
+  lowerCopies(host, CopiedGaps::InOneDimension);
   lowerAll<LaunchOp>();
   lowerAll<memref::CopyOp>();
   lowerAll<memref::LoadOp>();
@@ -344,8 +418,6 @@ static void lowerSchedules(ModuleOp module) {
       hosts.push_back(function);
   llvm::StringMap<LaunchedKernel> kernels = hoistBlockCounts(module);
   auto globals = llvm::to_vector(module.getOps<memref::GlobalOp>());
-  for (memref::GlobalOp global : globals)
-    literals.add(global);
   for (func::FuncOp host : hosts)
     ScheduleWriter(host, kernels, literals).run();
   for (memref::GlobalOp global : globals)

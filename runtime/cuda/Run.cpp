@@ -275,20 +275,43 @@ void formwork_cuda_copy(formwork_device *device, void *to, const void *from, int
         "copying");
 }
 
-void formwork_cuda_store(formwork_device *device, void *to, uint64_t value, int32_t size) {
-  const Driver &driver = device->driver;
-  if (device->failed)
-    return;
-  Result result;
+/// Where the two halves of a number differ, each element is stored by itself: constants of that
+/// kind are few.
+static Result fillEight(const formwork_device &device, DevicePointer to, uint64_t value,
+                        int64_t count) {
+  const Driver &driver = device.driver;
+  auto low = unsigned(value), high = unsigned(value >> 32);
+  if (low == high)
+    return driver.fill32Async(to, low, size_t(2 * count), device.stream);
+  Result result = success;
+  for (int64_t i = 0; i < count && result == success; ++i) {
+    result = driver.fill32Async(to + DevicePointer(8 * i), low, 1, device.stream);
+    if (result == success)
+      result = driver.fill32Async(to + DevicePointer(8 * i + 4), high, 1, device.stream);
+  }
+  return result;
+}
+
+static Result fill(const formwork_device &device, DevicePointer to, uint64_t value, int32_t size,
+                   int64_t count) {
+  const Driver &driver = device.driver;
   if (size == 1)
-    result = driver.fill8Async(address(to), static_cast<unsigned char>(value), 1, device->stream);
-  else if (size == 2)
-    result = driver.fill16Async(address(to), static_cast<unsigned short>(value), 1, device->stream);
-  else
-    result = driver.fill32Async(address(to), unsigned(value), 1, device->stream);
-  if (size == 8 && result == success)
-    result = driver.fill32Async(address(to) + 4, unsigned(value >> 32), 1, device->stream);
-  device->check(result, "storing a number");
+    return driver.fill8Async(to, static_cast<unsigned char>(value), size_t(count), device.stream);
+  if (size == 2)
+    return driver.fill16Async(to, static_cast<unsigned short>(value), size_t(count), device.stream);
+  if (size == 4)
+    return driver.fill32Async(to, unsigned(value), size_t(count), device.stream);
+  return fillEight(device, to, value, count);
+}
+
+void formwork_cuda_fill(formwork_device *device, void *to, uint64_t value, int32_t size,
+                        int64_t count) {
+  if (count > 0 && !device->failed)
+    device->check(fill(*device, address(to), value, size, count), "filling a buffer");
+}
+
+void formwork_cuda_store(formwork_device *device, void *to, uint64_t value, int32_t size) {
+  formwork_cuda_fill(device, to, value, size, 1);
 }
 
 uint64_t formwork_cuda_load(formwork_device *device, const void *from, int32_t size) {

@@ -76,6 +76,9 @@ int formwork_cuda_run(const formwork_cuda_program *program, const formwork_conte
 void formwork_cuda_launch(formwork_device *device, int32_t kernel, int64_t blocks,
                           const uint64_t *arguments, int32_t argument_count);
 void formwork_cuda_copy(formwork_device *device, void *to, const void *from, int64_t size);
+/* `count` elements of the low `size` bytes of a number: 1, 2 or 4, or 8. */
+void formwork_cuda_fill(formwork_device *device, void *to, uint64_t value, int32_t size,
+                        int64_t count);
 /* The low `size` bytes of a number: 1, 2, 4 or 8. `load` waits for all that was enqueued. */
 void formwork_cuda_store(formwork_device *device, void *to, uint64_t value, int32_t size);
 uint64_t formwork_cuda_load(formwork_device *device, const void *from, int32_t size);

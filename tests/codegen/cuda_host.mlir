@@ -1,5 +1,8 @@
 // RUN: formwork-opt %s --fw-cuda-host | FileCheck %s
 
+// Of constants, only what is copied.
+// CHECK: module attributes {fw.cuda.literals = "\00\00\80?\00\00\00@\00\00@@\00\00\80@"}
+
 // A launch counts its blocks, puts addresses and unknown sizes in slots, and names its kernel by
 // number. All the work depends on sizes and addresses alone.
 // CHECK-LABEL: func.func @step
@@ -7,8 +10,8 @@
 // CHECK-SAME:    fw.cuda.straight
 // CHECK:         %[[SLOTS:.*]] = llvm.alloca %{{.*}} x !llvm.array<4 x i64>
 // CHECK:         %[[BLOCKS:.*]] = call @kernel.double.blocks(%[[A]], %[[A]])
-// CHECK-COUNT-4: llvm.store
 // CHECK:         %[[COUNT:.*]] = arith.index_cast %[[BLOCKS]] : index to i64
+// CHECK-COUNT-4: llvm.store
 // CHECK:         llvm.call @formwork_cuda_launch(%[[DEVICE]], %{{.*}}, %[[COUNT]], %[[SLOTS]], %{{.*}})
 // CHECK-NOT:     fw.launch
 func.func @step(%a: memref<?x4xf32>, %arena: memref<64xi8> {fw.arena}) {
@@ -16,12 +19,15 @@ func.func @step(%a: memref<?x4xf32>, %arena: memref<64xi8> {fw.arena}) {
   return
 }
 
-// Constant tensors are on the device; gaps are left out of copies; numbers are stored by value.
+// Constant tensors are on the device; gaps are left out of copies, by the kernel after the model's
+// own; numbers are stored by value, many of one value filled in.
 // CHECK-LABEL: func.func @copies
 // CHECK:         %[[BASE:.*]] = llvm.call @formwork_cuda_literals(%[[DEVICE:[a-z0-9]+]])
 // CHECK:         llvm.getelementptr %[[BASE]]
-// CHECK:         scf.for
-// CHECK:           llvm.call @formwork_cuda_copy(%[[DEVICE]],
+// CHECK-NOT:     scf.for
+// CHECK:         %[[WORDS:.*]] = llvm.mlir.constant(1 : i32) : i32
+// CHECK:         llvm.call @formwork_cuda_launch(%[[DEVICE]], %[[WORDS]],
+// CHECK:         llvm.call @formwork_cuda_fill(%[[DEVICE]],
 // CHECK:         llvm.call @formwork_cuda_store(%[[DEVICE]],
 // CHECK-NOT:     memref.{{load|store|copy|get_global}}
 func.func @copies(%a: memref<2x4xf32>, %x: f32, %arena: memref<64xi8> {fw.arena}) {
@@ -29,6 +35,8 @@ func.func @copies(%a: memref<2x4xf32>, %x: f32, %arena: memref<64xi8> {fw.arena}
   %constant = memref.get_global @constant : memref<2x2xf32>
   %part = memref.subview %a[0, 1] [2, 2] [1, 1] : memref<2x4xf32> to memref<2x2xf32, strided<[4, 1], offset: 1>>
   memref.copy %constant, %part : memref<2x2xf32> to memref<2x2xf32, strided<[4, 1], offset: 1>>
+  %ones = memref.get_global @ones : memref<2x4xf32>
+  memref.copy %ones, %a : memref<2x4xf32> to memref<2x4xf32>
   memref.store %x, %a[%c0, %c0] : memref<2x4xf32>
   return
 }
@@ -54,6 +62,7 @@ func.func @loop(%flag: memref<i1>, %a: memref<?x4xf32>, %arena: memref<64xi8> {f
   return
 }
 
+memref.global "private" constant @ones : memref<2x4xf32> = dense<1.0>
 memref.global "private" constant @constant : memref<2x2xf32> = dense<[[1.0, 2.0], [3.0, 4.0]]>
 
 // CHECK-NOT:   module @kernels

@@ -203,7 +203,7 @@ def works_without_stalls(folder):
     """Per batch one upload, one graph and one download, and nothing that waits."""
     case = Case(folder, "digits", "float32")
     reports = []
-    for epochs in (1, 3):
+    for epochs in (2, 4):  # in the first, the arena grows with the last batch
         case.train("gpu", "out", epochs, "--quiet")
         reports.append(case.report())
     first, last = reports
@@ -214,7 +214,7 @@ def works_without_stalls(folder):
     expect(more["download"] == steps + 2, f"{more['download']} downloads in {steps} steps")
     expect(more["graph"] == steps + 4, f"{more['graph']} graphs in {steps} steps")
     for name in ("launch", "record", "instantiate", "allocate", "download at once", "upload at once"):
-        expect(more.get(name, 0) == 0, f"{name}: {more[name]} times more in three epochs than in one")
+        expect(more.get(name, 0) == 0, f"{name}: {more[name]} times more in four epochs than in two")
 
 
 def keeps_graphs_when_memory_moves(folder):
@@ -273,7 +273,7 @@ def says_which_gpu_it_is_not_for(folder):
 def loads_what_suits_the_gpu(folder):
     case = Case(folder, "digits", "float32", signature=False)
     targets = ",".join(f"cuda:{name}" for name in ("sm_80", "sm_86", "sm_90a"))
-    program = case.compile(targets, folder / "many")
+    program = case.compile(targets, folder / "many", "--accept-spills=*")
     for capability, kind in ((80, "cubin"), (86, "cubin"), (89, "cubin"), (90, "cubin"), (120, "ptx")):
         environment = {**case.environment, "FORMWORK_FAKE_CAPABILITY": capability}
         execute(program, "predict", "--input", case.npz, "-o", folder / "out.npy", environment=environment)

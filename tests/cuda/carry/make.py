@@ -41,7 +41,10 @@ def compile_model(model, program, machines, sizes):
         model.save(archive)
         command = [BUILD / "bin/formwork", "compile", archive, "-o", program, "--train", "--name", program.name]
         command += [f"--target=host,{machines}", *(f"--signature={signature(model, s)}" for s in sizes)]
-        subprocess.run(command, check=True)
+        # Kernels that spill are timed as well; the report beside the program tells which they are.
+        command += ["--accept-spills=*", "--resources"]
+        with open(program.with_suffix(".resources"), "w") as resources:
+            subprocess.run(command, check=True, stderr=resources)
 
 
 def add_tests(folder, machines):
