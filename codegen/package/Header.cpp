@@ -365,7 +365,7 @@ private:
 static constexpr char memoryOfDevice[] = R"(
 private:
   struct free_aligned {{
-    formwork_device *device = nullptr;
+    formwork_device *device;
     void operator()(void *p) const {{
       if (device)
         {0}_model()->accelerator->release(device, p);
