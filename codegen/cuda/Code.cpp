@@ -44,26 +44,46 @@ static void report(raw_ostream &os, const Architecture &architecture, ArrayRef<R
                         kernel.sharedBytes, kernel.stackBytes, kernel.spillBytes);
 }
 
-/// Symbols of the kernels that must not spill: those that reuse what they keep in registers.
-static llvm::StringMap<Location> hotKernels(ModuleOp module) {
-  llvm::StringMap<Location> hot;
+namespace {
+/// A kernel that must not spill: it reuses what it keeps in registers.
+struct HotKernel {
+  Location location;
+  int64_t threads;
+
+  /// Registers of a thread, if a block is to fit the GPU: 65536 of them in units of eight, and 255
+  /// at most.
+  int64_t registerLimit() const { return std::min<int64_t>(255, 65536 / threads / 8 * 8); }
+};
+} // namespace
+
+static llvm::StringMap<HotKernel> hotKernels(ModuleOp module) {
+  llvm::StringMap<HotKernel> hot;
   module.walk([&](func::FuncOp function) {
     if (cuda::isKernel(function) && function->hasAttr("fw.hot"))
-      hot.try_emplace(cuda::kernelName(function.getName()), function.getLoc());
+      hot.try_emplace(cuda::kernelName(function.getName()),
+                      HotKernel{function.getLoc(),
+                                function->getAttrOfType<IntegerAttr>("fw.threads").getInt()});
   });
   return hot;
 }
 
-static LogicalResult checkSpills(const llvm::StringMap<Location> &hot,
+/// Whether there were too few registers. Where many are left, what the assembler counts as spilled
+/// is what it saves around its own subroutines, such as division.
+static bool lacksRegisters(const Resources &kernel, const HotKernel &hot) {
+  constexpr int64_t unit = 8;
+  return kernel.spillBytes > 0 && kernel.registers > hot.registerLimit() - unit;
+}
+
+static LogicalResult checkSpills(const llvm::StringMap<HotKernel> &hot,
                                  ArrayRef<std::string> accepted, const Architecture &architecture,
                                  ArrayRef<Resources> kernels) {
   LogicalResult result = success();
   for (const Resources &kernel : kernels) {
     auto found = hot.find(kernel.kernel);
-    if (kernel.spillBytes == 0 || found == hot.end() || llvm::is_contained(accepted, "*") ||
-        llvm::is_contained(accepted, kernel.kernel))
+    if (found == hot.end() || !lacksRegisters(kernel, found->second) ||
+        llvm::is_contained(accepted, "*") || llvm::is_contained(accepted, kernel.kernel))
       continue;
-    result = emitError(found->second)
+    result = emitError(found->second.location)
              << "kernel '" << kernel.kernel << "' spills " << kernel.spillBytes
              << " bytes of registers on " << architecture.name
              << ", which makes it slow; --accept-spills=" << kernel.kernel << " compiles it anyway";
@@ -96,7 +116,7 @@ static FailureOr<std::vector<cuda::Image>> compileImages(ModuleOp module, String
   if (!nvrtc || failed(checkSupported(location, *nvrtc, options.architectures)))
     return failure();
   std::string file = options.name + ".cu";
-  llvm::StringMap<Location> hot = hotKernels(module);
+  llvm::StringMap<HotKernel> hot = hotKernels(module);
   std::vector<cuda::Image> images;
   Architecture newest = options.architectures.front();
   for (const Architecture &architecture : options.architectures) {
