@@ -1,5 +1,6 @@
 // Indices made, and rows looked up by index.
 #include "ir/Broadcasting.h"
+#include "ir/Machine.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -171,7 +172,29 @@ struct Row {
 };
 } // namespace
 
-// One row after the other, in place: serial, and so the same bits on every run.
+/// Each row sums the updates whose index it is, in their order: much is compared, and no step waits
+/// for another. The same bits as one after the other.
+static Value sumOfMatching(ImplicitLocOpBuilder &builder, Value indices, Value updates, Value rows,
+                           Value zeros) {
+  int64_t rank = cast<RankedTensorType>(zeros.getType()).getRank();
+  SmallVector<AffineExpr> row = loopsOf(builder, rank), update = row;
+  update.front() = builder.getAffineDimExpr(rank);
+  auto body = [&](ArrayRef<Expr> elements) -> Expr {
+    ImplicitLocOpBuilder &scalars = elements[0].build();
+    Value index = clamped(scalars, elements[0].value(), rows);
+    Value matches = arith::CmpIOp::create(scalars, arith::CmpIPredicate::eq, index,
+                                          linalg::IndexOp::create(scalars, 0));
+    Value nothing =
+        arith::ConstantOp::create(scalars, scalars.getZeroAttr(elements[1].value().getType()));
+    Value added = arith::SelectOp::create(scalars, matches, elements[1].value(), nothing);
+    return elements[2] + Expr(scalars, added);
+  };
+  return generic(builder, rank + 1, {Indexed{indices, {update.front()}}, Indexed{updates, update}},
+                 Indexed{zeros, row}, body);
+}
+
+// One row after the other, in place: serial, and so the same bits on every run. Where thousands of
+// threads would wait for it, another way to the same.
 MaybeValues ScatterAddOp::decompose(ImplicitLocOpBuilder &builder) {
   Value zeros = filled(builder, emptyOf(builder, getType(), sizesOf(builder, getLike())), 0);
   if (isEmpty(getType()))
@@ -180,6 +203,13 @@ MaybeValues ScatterAddOp::decompose(ImplicitLocOpBuilder &builder) {
   Value indices = withOneLeading(builder, getIndices(), leading);
   Value updates = withOneLeading(builder, getUpdates(), leading);
   Value rows = asValue(builder, sizeOf(builder, getLike(), 0));
+  if ((*this)->getParentOfType<ModuleOp>()->hasAttr(manyThreadsAttr)) {
+    auto type = cast<RankedTensorType>(updates.getType());
+    SmallVector<int64_t> shape(getType().getShape());
+    shape.front() = type.getDimSize(0);
+    updates = conform(builder, updates, type.clone(shape));
+    return SmallVector<Value>{sumOfMatching(builder, indices, updates, rows, zeros)};
+  }
   Value zero = arith::ConstantIndexOp::create(builder, 0);
   Value one = arith::ConstantIndexOp::create(builder, 1);
   Value steps = asValue(builder, sizeOf(builder, indices, 0));

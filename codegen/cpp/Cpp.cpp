@@ -60,7 +60,8 @@ private:
   std::vector<Entry> entries;
   StateLayout layout;
   CppLanguage language;
-  Symbols symbols;
+  /// Of the module, and of the module of kernels: each has names of its own.
+  Symbols hostSymbols, kernelSymbols;
   Scope names;
   llvm::StringMap<Kernel> scheduled;
   std::string globals, mathematics, hosts, entryPoints;
@@ -87,7 +88,9 @@ void ModulePrinter::nameSymbols() {
   module.walk([&](Operation *op) {
     if (isa<func::FuncOp, memref::GlobalOp>(op)) {
       StringRef symbol = cast<SymbolOpInterface>(op).getName();
-      symbols[symbol] = names.unique(variableName(symbol.ltrim('_')));
+      bool isHosts = op->getParentOp() == module;
+      (isHosts ? hostSymbols : kernelSymbols)[symbol] =
+          names.unique(variableName(symbol.ltrim('_')));
     }
   });
 }
@@ -104,6 +107,7 @@ static std::string elementText(Attribute value) {
 
 std::string ModulePrinter::printGlobal(memref::GlobalOp global) {
   MemRefType type = global.getType();
+  Symbols &symbols = global->getParentOp() == module ? hostSymbols : kernelSymbols;
   auto values = cast<DenseElementsAttr>(*global.getInitialValue());
   std::string text = "alignas(64) " + std::string(global.getConstant() ? "const " : "") +
                      language.elementType(type.getElementType()) + " " + symbols[global.getName()] +
@@ -142,7 +146,7 @@ static std::string describeArgument(func::FuncOp kernel, unsigned i) {
 std::string ModulePrinter::describeKernel(func::FuncOp kernel) {
   std::string text;
   llvm::raw_string_ostream os(text);
-  FunctionPrinter printer(language, symbols, names, os);
+  FunctionPrinter printer(language, kernelSymbols, names, os);
   SmallVector<std::string> layers, reads, writes;
   if (auto given = kernel->getAttrOfType<ArrayAttr>("fw.layers"))
     for (auto layer : given.getAsRange<StringAttr>())
@@ -163,23 +167,28 @@ std::string ModulePrinter::describeKernel(func::FuncOp kernel) {
 LogicalResult ModulePrinter::printKernels() {
   LogicalResult result = success();
   for (auto nested : module.getOps<ModuleOp>())
+    if (nested.getName() == "kernels")
+      scheduled = findKernels(nested);
+  for (auto nested : module.getOps<ModuleOp>())
     for (auto function : nested.getOps<func::FuncOp>()) {
       if (function.getName().ends_with(".chunks"))
         continue;
       std::string text;
       llvm::raw_string_ostream os(text);
-      FunctionPrinter printer(language, symbols, names, os);
+      FunctionPrinter printer(language, kernelSymbols, names, os);
       bool isMath = function->hasAttr("fw.math");
       std::string returned =
           isMath ? language.type(function.getResultTypes().front(), false) : "void";
-      std::string head =
-          (isMath ? "FW_INLINE " : "FW_NOINLINE ") + returned + " " + symbols[function.getName()];
-      if (failed(printer.print(function, head)))
+      std::string head = (isMath ? "FW_INLINE " : "FW_NOINLINE ") + returned + " " +
+                         kernelSymbols[function.getName()];
+      std::vector<bool> kept;
+      if (failed(printer.print(function, head, isMath ? nullptr : &kept)))
         result = failure();
       if (isMath) {
         mathematics += text + "\n";
         continue;
       }
+      scheduled[function.getName()].kept = kept;
       std::string declaration = text.substr(0, text.find(") {") + 1) + ";\n";
       kernels.push_back({declaration, describeKernel(function) + text + "\n"});
     }
@@ -189,12 +198,9 @@ LogicalResult ModulePrinter::printKernels() {
 //===--- host ------------------------------------------------------------------------------------
 
 LogicalResult ModulePrinter::printHosts() {
-  for (auto nested : module.getOps<ModuleOp>())
-    if (nested.getName() == "kernels")
-      scheduled = findKernels(nested);
-  LauncherPrinter launcher(language, symbols, names, scheduled);
+  LauncherPrinter launcher(language, kernelSymbols, names, scheduled);
   HostLanguage hostLanguage(launcher);
-  HostPrinter printer{hostLanguage, symbols, names, layout};
+  HostPrinter printer{hostLanguage, hostSymbols, names, layout};
   llvm::raw_string_ostream hostStream(hosts), entryStream(entryPoints);
   LogicalResult result = success();
   for (const Entry &entry : entries)
@@ -283,6 +289,8 @@ FailureOr<CppSource> compileForCpp(ModuleOp module, const CPUOptions &options) {
   CPUTarget target = scheduledFor(**machine);
   PassManager pipeline(module.getContext());
   pipeline.addPass(createCPUTile({target.vectorBytes, target.vectorRegisters, target.hasFMA}));
+  // What is computed for nothing is not made a function of.
+  pipeline.addPass(createCSEPass());
   pipeline.addPass(createNameBuffers());
   pipeline.addPass(createOutlineMath());
   pipeline.addPass(createExpandMath({target.hasFMA}));

@@ -10,6 +10,8 @@ public:
   CppLanguage();
 
   std::string type(mlir::Type type, bool isSigned) const override;
+  std::optional<source::Expression> scalarOf(mlir::Value value, bool isSigned,
+                                             source::FunctionPrinter &printer) const override;
   std::string conversion(mlir::Type to, bool toSigned) const override;
   std::string parameterType(mlir::Type type, bool isSigned) const override;
   std::string elementType(mlir::Type type) const override;

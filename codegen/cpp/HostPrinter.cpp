@@ -149,7 +149,7 @@ LogicalResult HostPrinter::printHost(func::FuncOp host, raw_ostream &os) {
       lines.line(declaration.text);
   head += text;
   auto parameter = [&](StringRef type, StringRef name) {
-    return (type + (hasWord(head, name) ? name.str() : "/*" + name.str() + "*/")).str();
+    return (type + (hasWord(head, name) ? name.str() : " /*" + name.str() + "*/")).str();
   };
   std::string variables = layout.isMutable() ? "uint8_t *" : "const uint8_t *";
   FunctionPrinter out(language, symbols, names, os);
@@ -193,7 +193,7 @@ LogicalResult HostPrinter::printEntry(const Entry &entry, const ConcreteEntry &c
   printer.line("return FORMWORK_OK;");
   FunctionPrinter out(language, symbols, names, os);
   auto parameter = [&](StringRef type, StringRef name) {
-    return (type + (hasWord(text, name) ? name.str() : "/*" + name.str() + "*/")).str();
+    return (type + (hasWord(text, name) ? name.str() : " /*" + name.str() + "*/")).str();
   };
   out.line(
       "int " + concrete.symbol + "(" +

@@ -108,8 +108,12 @@ void LauncherPrinter::call(ArrayRef<LaunchOp> launches, FunctionPrinter &printer
     LaunchOp launch = given;
     SmallVector<Expression> all{integer(0), integer(*kernel.constantChunks())};
     llvm::append_range(all, arguments(launch, kernel, printer));
+    SmallVector<Expression> needed;
+    for (auto [argument, isKept] : llvm::zip_equal(all, kernel.kept))
+      if (isKept)
+        needed.push_back(argument);
     StringRef name = symbols.find(launch.getKernelName())->second;
-    printer.line(source::call(name, all).text + ";");
+    printer.line(source::call(name, needed).text + ";");
   }
 }
 
@@ -118,6 +122,7 @@ namespace {
 struct Part {
   std::string name;
   SmallVector<std::string> declarations, names;
+  std::vector<bool> kept;
   Expression count;
   int64_t work;
 };
@@ -129,10 +134,13 @@ static std::string nameOfParameter(StringRef declaration) {
 
 /// `name(begin, end, arguments);`
 static std::string callOf(const Part &part, StringRef begin, StringRef end, StringRef prefix) {
-  std::string text = part.name + "(" + begin.str() + ", " + end.str();
+  SmallVector<std::string> all{begin.str(), end.str()}, needed;
   for (const std::string &name : part.names)
-    text += ", " + prefix.str() + name;
-  return text + ");";
+    all.push_back(prefix.str() + name);
+  for (auto [argument, isKept] : llvm::zip_equal(all, part.kept))
+    if (isKept)
+      needed.push_back(argument);
+  return part.name + "(" + llvm::join(needed, ", ") + ");";
 }
 
 void LauncherPrinter::print(Launcher &launcher) {
@@ -144,18 +152,16 @@ void LauncherPrinter::print(Launcher &launcher) {
   std::vector<Part> parts;
   std::string counting;
   llvm::raw_string_ostream countingStream(counting);
+  FunctionPrinter printer(language, symbols, scope, countingStream);
+  printer.indent();
   for (Kernel &kernel : launcher.kernels) {
-    FunctionPrinter printer(language, symbols, scope, countingStream);
-    printer.indent();
     Part part;
     part.name = symbols.find(kernel.run.getName())->second;
     part.work = kernel.workPerChunk();
+    part.kept = kernel.kept;
     part.declarations = printer.parameters(kernel.run, 2);
     for (const std::string &declaration : part.declarations)
       part.names.push_back(nameOfParameter(declaration));
-    // Those of the next kernel are other ones.
-    for (const std::string &name : part.names)
-      scope.take(name);
     if (kernel.chunks) {
       for (auto [own, given] :
            llvm::zip_equal(kernel.chunks.getArguments(), kernel.run.getArguments().drop_front(2)))
@@ -170,13 +176,13 @@ void LauncherPrinter::print(Launcher &launcher) {
     }
     if (!part.count.constant) {
       std::string name =
-          scope.unique(launcher.kernels.size() > 1 ? part.name + "_chunks" : "count");
+          printer.unique(launcher.kernels.size() > 1 ? part.name + "_chunks" : "count");
       printer.line("const int64_t " + name + " = " + part.count.text + ";");
       part.count = {name, Precedence::Primary, true};
     }
-    failed |= printer.result().failed();
     parts.push_back(std::move(part));
   }
+  failed |= printer.result().failed();
 
   SmallVector<std::string> declarations{"const formwork_context *context"};
   SmallVector<std::string> given;

@@ -10,6 +10,8 @@ namespace formwork::cpp {
 /// The two functions of a scheduled kernel.
 struct Kernel {
   mlir::func::FuncOp run, chunks;
+  /// Which of its parameters are there, the range of chunks included.
+  std::vector<bool> kept;
   int64_t workPerChunk() const;
   /// The number of chunks where it does not depend on sizes.
   std::optional<int64_t> constantChunks() const;

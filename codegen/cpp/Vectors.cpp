@@ -5,7 +5,9 @@
 #include "codegen/source/Literals.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 
@@ -103,12 +105,41 @@ static Expression printExtract(vector::ExtractOp op, Printer &printer) {
   return op.getType().isInteger(1) ? binary(element, "!=", {"0"}, P::Comparison) : element;
 }
 
+/// Whether the lanes are those of the first operand from `first` on.
+static bool isPart(ArrayRef<int64_t> lanes, int64_t first) {
+  return llvm::all_of(llvm::enumerate(lanes),
+                      [&](auto lane) { return lane.value() == first + int64_t(lane.index()); });
+}
+
 static Expression printShuffle(vector::ShuffleOp op, Printer &printer) {
+  ArrayRef<int64_t> mask = op.getMask();
+  int64_t count = mask.size();
+  if (op.getV1VectorType().getNumElements() == 2 * count && isPart(mask, 0))
+    return call("fw::low", {printer.use(op.getV1())});
+  if (op.getV1VectorType().getNumElements() == 2 * count && isPart(mask, count))
+    return call("fw::high", {printer.use(op.getV1())});
   std::string lanes;
   for (int64_t lane : op.getMask())
     // What no lane is asked for may be any.
     lanes += (lanes.empty() ? "" : ", ") + std::to_string(std::max<int64_t>(lane, 0));
   return call("fw::shuffle<" + lanes + ">", {printer.use(op.getV1()), printer.use(op.getV2())});
+}
+
+/// Of lanes of at least 32 bits: narrower ones do not take a scalar of C++, which is an int.
+std::optional<Expression> CppLanguage::scalarOf(Value value, bool isSigned,
+                                                Printer &printer) const {
+  Type element = elementOf(value);
+  if (!isVector(value) || (element.isIntOrFloat() && element.getIntOrFloatBitWidth() < 32))
+    return std::nullopt;
+  if (auto broadcast = value.getDefiningOp<vector::BroadcastOp>())
+    if (!isVector(broadcast.getSource()))
+      return printer.use(broadcast.getSource(), isSigned);
+  DenseElementsAttr constant;
+  if (!matchPattern(value, m_Constant(&constant)) || !constant.isSplat())
+    return std::nullopt;
+  auto scalar = constant.getSplatValue<Attribute>();
+  auto number = dyn_cast<IntegerAttr>(scalar);
+  return number ? integerLiteral(number.getValue(), isSigned) : literal(scalar);
 }
 
 //===--- masks -----------------------------------------------------------------------------------
@@ -186,9 +217,8 @@ static Expression printSelect(arith::SelectOp op, Printer &printer, const Rule &
   if (!isVector(op.getCondition()))
     return scalar.expression(op, printer);
   bool isSigned = elementOf(op.getResult()).isIndex();
-  Expression result =
-      call("fw::select", {printer.use(op.getCondition()), printer.use(op.getTrueValue(), isSigned),
-                          printer.use(op.getFalseValue(), isSigned)});
+  auto [a, b] = printer.operands(op.getTrueValue(), op.getFalseValue(), isSigned);
+  Expression result = call("fw::select", {printer.use(op.getCondition()), a, b});
   result.isSigned = isSigned;
   return result;
 }
@@ -215,6 +245,32 @@ static Expression printTruncation(arith::TruncIOp op, Printer &printer, const Ru
   return call("fw::mask", {binary(bit, "!=", call(splat, {{"0"}}), P::Comparison)});
 }
 
+/// a * b + c, of which any but one may be a scalar.
+static Expression printFma(math::FmaOp op, Printer &printer) {
+  if (!isVector(op.getResult()))
+    return call("fw::fma",
+                {printer.use(op.getA()), printer.use(op.getB()), printer.use(op.getC())});
+  SmallVector<Expression> arguments;
+  bool hasVector = false;
+  for (Value operand : {op.getC(), op.getB(), op.getA()}) {
+    auto scalar = printer.getLanguage().scalarOf(operand, false, printer);
+    bool isLast = arguments.size() == 2;
+    bool asScalar = scalar && (hasVector || !isLast);
+    hasVector |= !asScalar;
+    arguments.insert(arguments.begin(), asScalar ? *scalar : printer.use(operand));
+  }
+  return call("fw::fma", arguments);
+}
+
+/// A function of two operands, of which one may be a scalar.
+template <typename Op> static void addPair(Language &language, StringRef noun, StringRef function) {
+  std::string name = ("fw::" + function).str();
+  language.expression<Op>(noun, [name](Op op, Printer &printer) {
+    auto [a, b] = printer.operands(op.getLhs(), op.getRhs());
+    return call(name, {a, b});
+  });
+}
+
 template <typename Op>
 static void wrap(Language &language, StringRef noun,
                  Expression (*print)(Op, Printer &, const Rule &)) {
@@ -239,6 +295,10 @@ void addVectorRules(Language &language) {
   language.expression<vector::GatherOp>("gathered", printGather);
   addCompare<arith::CmpFOp>(language);
   addCompare<arith::CmpIOp>(language);
+  language.expression<math::FmaOp>("sum", printFma);
+  addPair<arith::MaximumFOp>(language, "most", "maximum");
+  addPair<arith::MinimumFOp>(language, "least", "minimum");
+  language.repeat(vector::BroadcastOp::getOperationName());
   wrap<arith::SelectOp>(language, "chosen", printSelect);
   addConversion<arith::ExtUIOp>(language, "wide", 1);
   addConversion<arith::UIToFPOp>(language, "number", 1);

@@ -52,7 +52,6 @@
 namespace fw {
 
 // ---- types
-// ----------------------------------------------------------------------------------------
 
 // What a type of vectors consists of.
 template <class V> struct traits;
@@ -83,7 +82,10 @@ template <class T, int N> struct vector {
 
 #define FW_VECTOR(NAME, T, N)                                                                      \
   using NAME##x##N = vector<T, N>;                                                                 \
-  template <> struct traits<NAME##x##N> { using element = T; };
+  template <> struct traits<NAME##x##N> {                                                          \
+    using element = T;                                                                             \
+    using mask = vector<int32_t, N>;                                                               \
+  };
 #define FW_VECTORS(N)                                                                              \
   FW_VECTOR(f32, float, N)                                                                         \
   FW_VECTOR(f64, double, N)                                                                        \
@@ -111,12 +113,13 @@ template <class V> constexpr int count_of = int(sizeof(V) / sizeof(V{}[0]));
 // What a comparison of such vectors gives: lanes of the same width.
 template <class V>
 using compared = vector<typename integers<sizeof(element_of<V>)>::with_sign, count_of<V>>;
-template <class V> using mask_of = vector<int32_t, count_of<V>>;
+template <class V> using mask_of = typename traits<V>::mask;
 
 // ---- operators of the structs
-// ----------------------------------------------------------------------
 
 #ifdef FORMWORK_SCALAR
+
+template <class V> V splat(element_of<V> x);
 
 #define FW_BINARY(OP)                                                                              \
   template <class T, int N>                                                                        \
@@ -126,6 +129,18 @@ template <class V> using mask_of = vector<int32_t, count_of<V>>;
       result[i] = static_cast<T>(a[i] OP b[i]);                                                    \
     return result;                                                                                 \
   }
+// With a scalar on one side, which stands for all lanes.
+template <class T> struct same { using type = T; };
+template <class T> using same_as = typename same<T>::type;
+#define FW_MIXED(RESULT, OP)                                                                       \
+  template <class T, int N> FW_INLINE RESULT operator OP(const vector<T, N> &a, same_as<T> b) {    \
+    return a OP splat<vector<T, N>>(b);                                                            \
+  }                                                                                                \
+  template <class T, int N> FW_INLINE RESULT operator OP(same_as<T> a, const vector<T, N> &b) {    \
+    return splat<vector<T, N>>(a) OP b;                                                            \
+  }
+#define FW_VECTOR_RESULT vector<T, N>
+#define FW_COMPARED_RESULT compared<vector<T, N>>
 FW_BINARY(+)
 FW_BINARY(-)
 FW_BINARY(*)
@@ -154,6 +169,26 @@ FW_COMPARE(>)
 FW_COMPARE(>=)
 #undef FW_COMPARE
 
+FW_MIXED(FW_VECTOR_RESULT, +)
+FW_MIXED(FW_VECTOR_RESULT, -)
+FW_MIXED(FW_VECTOR_RESULT, *)
+FW_MIXED(FW_VECTOR_RESULT, /)
+FW_MIXED(FW_VECTOR_RESULT, %)
+FW_MIXED(FW_VECTOR_RESULT, &)
+FW_MIXED(FW_VECTOR_RESULT, |)
+FW_MIXED(FW_VECTOR_RESULT, ^)
+FW_MIXED(FW_VECTOR_RESULT, <<)
+FW_MIXED(FW_VECTOR_RESULT, >>)
+FW_MIXED(FW_COMPARED_RESULT, ==)
+FW_MIXED(FW_COMPARED_RESULT, !=)
+FW_MIXED(FW_COMPARED_RESULT, <)
+FW_MIXED(FW_COMPARED_RESULT, <=)
+FW_MIXED(FW_COMPARED_RESULT, >)
+FW_MIXED(FW_COMPARED_RESULT, >=)
+#undef FW_MIXED
+#undef FW_VECTOR_RESULT
+#undef FW_COMPARED_RESULT
+
 template <class T, int N> FW_INLINE vector<T, N> operator-(const vector<T, N> &a) {
   vector<T, N> result;
   for (int i = 0; i < N; ++i)
@@ -170,7 +205,6 @@ template <class T, int N> FW_INLINE vector<T, N> operator~(const vector<T, N> &a
 #endif
 
 // ---- making and taking apart
-// -----------------------------------------------------------------------
 
 // All lanes the same.
 template <class V> FW_INLINE V splat(element_of<V> x) {
@@ -213,8 +247,8 @@ template <class To, class From> FW_INLINE To convert(const From &from) {
 }
 
 // The outcome of a comparison of lanes of any width.
-template <class V> FW_INLINE mask_of<V> mask(const V &compared) {
-  return convert<mask_of<V>>(compared);
+template <class V> FW_INLINE auto mask(const V &compared) {
+  return convert<vector<int32_t, count_of<V>>>(compared);
 }
 
 // Lanes of a and then of b, by number.
@@ -231,8 +265,13 @@ FW_INLINE vector<element_of<V>, sizeof...(lanes)> shuffle(const V &a, const V &b
 #endif
 }
 
+// Halves of a vector.
+template <class V> using half = vector<element_of<V>, count_of<V> / 2>;
+template <class V> struct halves { half<V> lower, upper; };
+template <class V> FW_INLINE half<V> low(const V &v) { return bit_cast<halves<V>>(v).lower; }
+template <class V> FW_INLINE half<V> high(const V &v) { return bit_cast<halves<V>>(v).upper; }
+
 // ---- memory
-// ----------------------------------------------------------------------------------------
 
 template <class V, class T> FW_INLINE V load(const T *from) {
   static_assert(sizeof(T) == sizeof(element_of<V>), "lanes are elements");
@@ -316,7 +355,6 @@ template <class M> FW_INLINE M first(int64_t count) {
 }
 
 // ---- choosing
-// --------------------------------------------------------------------------------------
 
 // a where the mask holds, else b.
 template <class V> FW_INLINE V select(const mask_of<V> &m, const V &a, const V &b) {
@@ -331,6 +369,13 @@ template <class V> FW_INLINE V select(const mask_of<V> &m, const V &a, const V &
     result[i] = m[i] ? a[i] : b[i];
   return result;
 #endif
+}
+
+template <class V> FW_INLINE V select(const mask_of<V> &m, element_of<V> a, const V &b) {
+  return select(m, splat<V>(a), b);
+}
+template <class V> FW_INLINE V select(const mask_of<V> &m, const V &a, element_of<V> b) {
+  return select(m, a, splat<V>(b));
 }
 
 // Of numbers of chunks and sizes.
@@ -371,8 +416,32 @@ template <class V> FW_INLINE V minimum(const V &a, const V &b) {
   return select(mask(a != a), a, select(mask(a < b), a, b));
 }
 
+template <class V> FW_INLINE V maximum(const V &a, element_of<V> b) {
+  return maximum(a, splat<V>(b));
+}
+template <class V> FW_INLINE V maximum(element_of<V> a, const V &b) {
+  return maximum(splat<V>(a), b);
+}
+template <class V> FW_INLINE V minimum(const V &a, element_of<V> b) {
+  return minimum(a, splat<V>(b));
+}
+template <class V> FW_INLINE V minimum(element_of<V> a, const V &b) {
+  return minimum(splat<V>(a), b);
+}
+
+// The same, but NaN only if both are.
+FW_INLINE float maximum_number(float a, float b) { return a != a ? b : b > a ? b : a; }
+FW_INLINE float minimum_number(float a, float b) { return a != a ? b : b < a ? b : a; }
+FW_INLINE double maximum_number(double a, double b) { return a != a ? b : b > a ? b : a; }
+FW_INLINE double minimum_number(double a, double b) { return a != a ? b : b < a ? b : a; }
+template <class V> FW_INLINE V maximum_number(const V &a, const V &b) {
+  return select(mask(a != a), b, select(mask(b > a), b, a));
+}
+template <class V> FW_INLINE V minimum_number(const V &a, const V &b) {
+  return select(mask(a != a), b, select(mask(b < a), b, a));
+}
+
 // ---- arithmetic
-// ------------------------------------------------------------------------------------
 
 // The upper half of a product.
 FW_INLINE uint32_t multiply_high(uint32_t a, uint32_t b) {
@@ -429,10 +498,6 @@ FW_INLINE double sqrt(double x) {
 #endif
 }
 
-// Two halves of a vector, for instructions that are half as wide.
-template <class V> using half = vector<element_of<V>, count_of<V> / 2>;
-template <class V> struct halves { half<V> low, high; };
-
 #define FW_LANES(result, value)                                                                    \
   for (int i = 0; i < count_of<decltype(result)>; ++i)                                             \
     result[i] = value;
@@ -479,13 +544,33 @@ template <class V> FW_INLINE V fma(const V &a, const V &b, const V &c) {
 #endif
       if constexpr (sizeof(V) > 16) {
     const auto x = bit_cast<halves<V>>(a), y = bit_cast<halves<V>>(b), z = bit_cast<halves<V>>(c);
-    return bit_cast<V>(halves<V>{fma(x.low, y.low, z.low), fma(x.high, y.high, z.high)});
+    return bit_cast<V>(halves<V>{fma(x.lower, y.lower, z.lower), fma(x.upper, y.upper, z.upper)});
   } else {
     V sum;
     FW_LANES(sum, fma(a[i], b[i], c[i]))
     return sum;
   }
 #endif
+}
+
+// The same where some are scalars.
+template <class V> FW_INLINE V fma(element_of<V> a, const V &b, const V &c) {
+  return fma(splat<V>(a), b, c);
+}
+template <class V> FW_INLINE V fma(const V &a, element_of<V> b, const V &c) {
+  return fma(a, splat<V>(b), c);
+}
+template <class V> FW_INLINE V fma(const V &a, const V &b, element_of<V> c) {
+  return fma(a, b, splat<V>(c));
+}
+template <class V> FW_INLINE V fma(const V &a, element_of<V> b, element_of<V> c) {
+  return fma(a, splat<V>(b), splat<V>(c));
+}
+template <class V> FW_INLINE V fma(element_of<V> a, const V &b, element_of<V> c) {
+  return fma(splat<V>(a), b, splat<V>(c));
+}
+template <class V> FW_INLINE V fma(element_of<V> a, element_of<V> b, const V &c) {
+  return fma(splat<V>(a), splat<V>(b), c);
 }
 
 template <class V> FW_INLINE V sqrt(const V &x) {
@@ -510,7 +595,7 @@ template <class V> FW_INLINE V sqrt(const V &x) {
 #endif
       if constexpr (sizeof(V) > 16) {
     const auto parts = bit_cast<halves<V>>(x);
-    return bit_cast<V>(halves<V>{sqrt(parts.low), sqrt(parts.high)});
+    return bit_cast<V>(halves<V>{sqrt(parts.lower), sqrt(parts.upper)});
   } else
 #endif
   {
@@ -593,7 +678,6 @@ template <class V> FW_INLINE V copysign(const V &x, const V &sign) {
 }
 
 // ---- the machine
-// -----------------------------------------------------------------------------------
 
 // While this lives, denormal numbers count as zero, as TensorFlow and JAX have it. On a machine
 // without such a mode nothing changes.

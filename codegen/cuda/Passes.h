@@ -12,7 +12,7 @@ namespace formwork {
 #include "codegen/cuda/Passes.h.inc"
 
 /// Kernels to the GPU's tile form: blocks, threads and arithmetic, cleaned up. The rest of the
-/// module stays as it is.
-void buildCUDATilePipeline(mlir::OpPassManager &pipeline);
+/// module stays as it is. `tf32`: whether float32 products may be rounded to TF32.
+void buildCUDATilePipeline(mlir::OpPassManager &pipeline, bool tf32 = false);
 
 } // namespace formwork

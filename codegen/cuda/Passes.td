@@ -11,9 +11,20 @@ def CUDATile : Pass<"fw-cuda-tile", "::mlir::ModuleOp"> {
     Each function with fw.kernel on tensors becomes one on buffers that a grid of blocks of
     `fw.threads` threads runs, and one (`.blocks`) that counts its blocks.
   }];
+  let options = [
+    Option<"tf32", "tf32", "bool", "false", "Whether float32 products may be rounded to TF32">
+  ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::math::MathDialect",
-    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"
+    "::mlir::memref::MemRefDialect", "::mlir::nvgpu::NVGPUDialect", "::mlir::scf::SCFDialect"
+  ];
+}
+
+def CUDASplitSums : Pass<"fw-cuda-split-sums", "::mlir::ModuleOp"> {
+  let summary = "Take long sums with few results apart: partial sums side by side, then their sum";
+  let description = [{ Between the kernels and the plan pipeline: partial sums need memory. }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect"
   ];
 }
 

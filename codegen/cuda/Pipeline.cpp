@@ -8,8 +8,8 @@ using namespace mlir;
 
 namespace formwork {
 
-void buildCUDATilePipeline(OpPassManager &pipeline) {
-  pipeline.addPass(createCUDATile());
+void buildCUDATilePipeline(OpPassManager &pipeline, bool tf32) {
+  pipeline.addPass(createCUDATile({tf32}));
   // Every GPU has a fused multiply-add.
   pipeline.addPass(createExpandMath({/*hasFMA=*/true}));
   pipeline.addPass(createCanonicalizerPass());

@@ -230,7 +230,15 @@ static TileShape bestShape(int64_t batch, int64_t rows, int64_t columns) {
                            [&](auto &a, auto &b) { return cost(a) < cost(b); });
 }
 
-static std::optional<Tiles> tilesOf(const Kernel &kernel, const Group &group) {
+/// A warp computes 16 by 8 at once; eight warps, two by four of them, share the tile.
+static void useTensorCores(Tiles &tiles) {
+  tiles.tensorCores = true;
+  tiles.shape.threadRows = tiles.shape.rows / 16;
+  tiles.shape.threadColumns = tiles.shape.columns / 16;
+}
+
+static std::optional<Tiles> tilesOf(const Kernel &kernel, const Group &group,
+                                    const Target &target) {
   Tiles tiles;
   for (const Item &item : group.items) {
     if (!sameSet(kernel.parallel(item.op), group.outer))
@@ -265,6 +273,11 @@ static std::optional<Tiles> tilesOf(const Kernel &kernel, const Group &group) {
     tiles.shape = {64, 64, 16, 4, 4};
   if (tiles.contractions.size() > 4)
     tiles.shape = {32, 32, 32, 2, 2};
+  bool isFloat = llvm::all_of(tiles.contractions, [](const Contraction &product) {
+    return getElementTypeOrSelf(product.op->getResult(0).getType()).isF32();
+  });
+  if (target.allowsTF32 && isFloat)
+    useTensorCores(tiles);
   return tiles;
 }
 
@@ -282,7 +295,7 @@ static Dims outerOrder(const Kernel &kernel, ArrayRef<Item> items, Dims outer) {
   return outer;
 }
 
-Schedule schedule(const Kernel &kernel) {
+Schedule schedule(const Kernel &kernel, const Target &target) {
   std::vector<Item> items = findItems(kernel);
   Schedule schedule{blockThreads, {}};
   bool anyTiles = false;
@@ -291,7 +304,7 @@ Schedule schedule(const Kernel &kernel) {
     for (unsigned member : members)
       group.items.push_back(items[member]);
     group.outer = outerOrder(kernel, group.items, outerDims(kernel, items, members));
-    group.tiles = tilesOf(kernel, group);
+    group.tiles = tilesOf(kernel, group, target);
     anyTiles |= group.tiles.has_value();
   }
   // All blocks of a kernel have as many threads, those with tiles as many as their shape says.

@@ -50,6 +50,8 @@ struct TileShape {
 
 struct Tiles {
   TileShape shape;
+  /// Products by tensor cores, of operands rounded to TF32.
+  bool tensorCores = false;
   Dims batch, rows, columns; // outer dimensions, by which operands they index
   std::vector<Contraction> contractions;
 };
@@ -72,8 +74,13 @@ constexpr int64_t largestBlock = 1024;
 /// Shared memory of a block that any GPU has without being asked.
 constexpr int64_t sharedBytes = 48 << 10;
 
+struct Target {
+  /// Whether float32 products may be rounded to TF32: eight bits of exponent, ten of mantissa.
+  bool allowsTF32 = false;
+};
+
 /// Total over every kernel: what it cannot write is refused when it is written.
-Schedule schedule(const Kernel &kernel);
+Schedule schedule(const Kernel &kernel, const Target &target);
 
 /// The number of iterations over `dims`; a size that is not known counts as 32.
 int64_t iterations(const Kernel &kernel, llvm::ArrayRef<Dim> dims);

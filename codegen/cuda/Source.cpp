@@ -6,6 +6,7 @@
 #include "codegen/source/FunctionPrinter.h"
 
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
+#include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
@@ -111,12 +112,36 @@ static void printShuffle(gpu::ShuffleOp op, Printer &printer) {
                                                            printer.use(op.getWidth(), true)}));
 }
 
+/// The last argument: how many bytes are read; zeros are what is not.
+static void printCopy(nvgpu::DeviceAsyncCopyOp op, Printer &printer) {
+  Value read = op.getSrcElements();
+  std::string bytes = "4";
+  if (!op.getSrc().getType().getElementType().isF32() || op.getDstElements() != 1)
+    return printer.fail(op, "an asynchronous copy of another size");
+  if (read)
+    bytes = source::product(printer.use(read), source::integer(4)).text;
+  printer.line(source::call("fw_copy_async", {printer.address(op.getDst(), op.getDstIndices()),
+                                              printer.address(op.getSrc(), op.getSrcIndices()),
+                                              {bytes}})
+                   .text +
+               ";");
+}
+
+static void printWait(nvgpu::DeviceAsyncWaitOp op, Printer &printer) {
+  printer.line("fw_wait_copies<" + std::to_string(op.getNumGroups().value_or(0)) + ">();");
+}
+
 CUDALanguage::CUDALanguage(bool narrow) : narrow(narrow) {
   addPlace<gpu::ThreadIdOp>(*this, "thread");
   addPlace<gpu::BlockIdOp>(*this, "block");
   statement<gpu::BarrierOp>(
       [](gpu::BarrierOp, Printer &printer) { printer.line("__syncthreads();"); });
   statement<gpu::ShuffleOp>(printShuffle);
+  statement<nvgpu::DeviceAsyncCopyOp>(printCopy);
+  statement<nvgpu::DeviceAsyncCreateGroupOp>([](nvgpu::DeviceAsyncCreateGroupOp, Printer &printer) {
+    printer.line("fw_commit_copies();");
+  });
+  statement<nvgpu::DeviceAsyncWaitOp>(printWait);
 }
 
 //===--- files -----------------------------------------------------------------------------------
@@ -169,10 +194,16 @@ FailureOr<std::string> printKernels(ModuleOp module) {
   llvm::raw_string_ostream out(text);
   bool failed = false;
   module.walk([&](func::FuncOp function) {
+    if (function.isExternal())
+      symbols[function.getName()] = function.getName();
+  });
+  module.walk([&](func::FuncOp function) {
     if (!isKernel(function))
       return;
     int64_t threads = function->getAttrOfType<IntegerAttr>("fw.threads").getInt();
     out << "\n// " << describe(function) << "\n";
+    if (auto form = function->getAttrOfType<StringAttr>("fw.form"))
+      out << "// " << source::commentText(form.getValue()) << "\n";
     source::FunctionPrinter printer(function->hasAttr("fw.narrow") ? narrow : wide, symbols, names,
                                     out);
     out << "extern \"C\" __global__ void __launch_bounds__(" << threads << ")\n";

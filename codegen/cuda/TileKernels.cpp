@@ -13,6 +13,7 @@
 #include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/NVGPU/IR/NVGPUDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
 using namespace mlir;
@@ -28,8 +29,8 @@ namespace {
 /// Writes the two functions that take a kernel's place.
 class KernelWriter {
 public:
-  explicit KernelWriter(func::FuncOp source)
-      : source(source), kernel(source), plan(schedule(kernel)) {}
+  KernelWriter(func::FuncOp source, const Target &target)
+      : source(source), kernel(source), plan(schedule(kernel, target)) {}
   LogicalResult run();
 
 private:
@@ -48,6 +49,19 @@ static std::unique_ptr<GroupWriter> writerOf(Writing &state, const Group &group)
   if (group.tiles)
     return std::make_unique<TileWriter>(state, group);
   return std::make_unique<TeamWriter>(state, group);
+}
+
+/// For who reads the printed kernel.
+static std::string describe(const Group &group) {
+  if (!group.tiles) {
+    int64_t team = group.teams.threads;
+    return team == 1 ? "a thread for each element"
+                     : std::to_string(team) + " threads for each sum or row";
+  }
+  const TileShape &shape = group.tiles->shape;
+  return "a block for each tile of " + std::to_string(shape.rows) + " x " +
+         std::to_string(shape.columns) + ", summed in slices of " + std::to_string(shape.depth) +
+         (group.tiles->tensorCores ? " by tensor cores" : "");
 }
 
 LogicalResult KernelWriter::writeBlockCount() {
@@ -111,6 +125,10 @@ LogicalResult KernelWriter::writeBody() {
   ImplicitLocOpBuilder builder(source.getLoc(), OpBuilder::atBlockBegin(&function.front()));
   function->setAttr("gpu.kernel", builder.getUnitAttr());
   function->setAttr("fw.threads", builder.getI64IntegerAttr(plan.threads));
+  std::string form;
+  for (const Group &group : plan.groups)
+    form += (form.empty() ? "" : "; then ") + describe(group);
+  function->setAttr("fw.form", builder.getStringAttr(form));
   if (fitsNarrowIndices())
     function->setAttr("fw.narrow", builder.getUnitAttr());
   // What is reused from registers must stay there: spills are refused.
@@ -169,7 +187,9 @@ LogicalResult KernelWriter::run() {
 
 namespace {
 struct CUDATile : impl::CUDATileBase<CUDATile> {
+  using CUDATileBase::CUDATileBase;
   void runOnOperation() override {
+    cuda::Target target{tf32};
     SmallVector<func::FuncOp> kernels;
     getOperation()->walk([&](func::FuncOp function) {
       if (function->hasAttr("fw.kernel") && !function.isExternal())
@@ -177,7 +197,8 @@ struct CUDATile : impl::CUDATileBase<CUDATile> {
     });
     for (func::FuncOp kernel : kernels) {
       auto name = kernel.getName().str();
-      if (succeeded(Kernel::normalize(kernel)) && succeeded(cuda::KernelWriter(kernel).run()))
+      if (succeeded(Kernel::normalize(kernel)) &&
+          succeeded(cuda::KernelWriter(kernel, target).run()))
         continue;
       kernel->emitRemark() << "in kernel '" << name << "'";
       return signalPassFailure();

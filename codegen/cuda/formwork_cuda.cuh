@@ -52,3 +52,41 @@ __device__ __forceinline__ uint32_t fw_multiply_high(uint32_t a, uint32_t b) {
 __device__ __forceinline__ uint64_t fw_multiply_high(uint64_t a, uint64_t b) {
   return __umul64hi(a, b);
 }
+
+// Tests that run kernels elsewhere have these of their own.
+#ifndef FW_WITHOUT_PTX
+
+// Four bytes from memory to shared memory, of which `read` are read and the others zeros. They are
+// there when the group that they are committed in has been waited for, and a barrier passed.
+__device__ __forceinline__ void fw_copy_async(float *to, const float *from, int read) {
+  unsigned shared = unsigned(__cvta_generic_to_shared(to));
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(shared), "l"(from), "r"(read)
+               : "memory");
+}
+__device__ __forceinline__ void fw_commit_copies() {
+  asm volatile("cp.async.commit_group;" ::: "memory");
+}
+// Waits until no more than `Left` of the committed groups are on their way.
+template <int Left> __device__ __forceinline__ void fw_wait_copies() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(Left) : "memory");
+}
+
+// To the nearest number with a mantissa of ten bits, ties away from zero.
+__device__ __forceinline__ float fw_to_tf32(float x) {
+  unsigned bits;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
+  return __uint_as_float(bits);
+}
+
+// A warp's product of 16 by 8 and 8 by 8, added to `sums`. Each lane has four elements of the left
+// operand, two of the right one and four sums, as mma.m16n8k8 lays them out.
+__device__ __forceinline__ void fw_mma_tf32(float *sums, const float *left, const float *right) {
+  asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+      "{%8, %9}, {%0, %1, %2, %3};"
+      : "+f"(sums[0]), "+f"(sums[1]), "+f"(sums[2]), "+f"(sums[3])
+      : "r"(__float_as_uint(left[0])), "r"(__float_as_uint(left[1])),
+        "r"(__float_as_uint(left[2])), "r"(__float_as_uint(left[3])),
+        "r"(__float_as_uint(right[0])), "r"(__float_as_uint(right[1])));
+}
+
+#endif

@@ -146,7 +146,7 @@ static std::string readme(const Description &description, ArrayRef<SourceFile> f
       "| `formwork_vector.h` | vectors: the compiler's own, or loops with `-DFORMWORK_SCALAR` "
       "|\n\n" +
       "## Build\n\n```sh\ncmake -S . -B /tmp/" + name + "-build && cmake --build /tmp/" + name +
-      "-build\n```\n\nor, without CMake:\n\n```sh\nc++ -std=c++17 -O3 -ffp-contract=off" + machine +
+      "-build\n```\n\nor, without CMake:\n\n```sh\nc++ -std=c++17 -O3 -ffp-contract=off -fno-exceptions" + machine +
       " -I. -c *.cpp" + (hasAssembly ? " *.S" : "") + "\n```\n\n" +
       "`-ffp-contract=off` keeps results what they are; so do not use `-ffast-math`. The code is\n"
       "printed for " +

@@ -75,7 +75,7 @@ static void addInteger(Language &language, StringRef noun, StringRef symbol, P p
   language.expression<Op>(noun, [=](Op op, Printer &printer) {
     Value a = op->getOperand(0), b = op->getOperand(1);
     bool isSigned = isIndex(a);
-    Expression left = printer.use(a, isSigned), right = printer.use(b, isSigned);
+    auto [left, right] = printer.operands(a, b, isSigned);
     if (isSigned && spelled == "+")
       return sum(left, right);
     if (isSigned && spelled == "*")
@@ -97,8 +97,8 @@ static void addBitwise(Language &language, StringRef noun, StringRef symbol, Str
         return unary("!", printer.use(a));
       return binary(printer.use(a), forBool, printer.use(b), logicalPrecedence);
     }
-    bool isSigned = isIndex(a);
-    return binary(printer.use(a, isSigned), spelled, printer.use(b, isSigned), precedence);
+    auto [left, right] = printer.operands(a, b, isIndex(a));
+    return binary(left, spelled, right, precedence);
   });
 }
 
@@ -142,8 +142,8 @@ template <typename Op> static void addShift(Language &language, StringRef symbol
   std::string spelled = symbol.str();
   language.expression<Op>("bits", [=](Op op, Printer &printer) {
     bool given = isSigned || isIndex(op.getLhs());
-    Expression result =
-        binary(printer.use(op.getLhs(), given), spelled, printer.use(op.getRhs(), given), P::Shift);
+    auto [shifted, distance] = printer.operands(op.getLhs(), op.getRhs(), given);
+    Expression result = binary(shifted, spelled, distance, P::Shift);
     result.isSigned = given;
     return narrowed(op.getResult(), result, printer);
   });
@@ -181,8 +181,8 @@ static Expression printCompare(arith::CmpIOp op, Printer &printer) {
   if (equality && !matchPattern(op.getLhs(), m_Constant()))
     isSigned = printer.use(op.getLhs()).isSigned &&
                (printer.use(op.getRhs()).isSigned || matchPattern(op.getRhs(), m_Constant()));
-  return binary(printer.use(op.getLhs(), isSigned), symbol, printer.use(op.getRhs(), isSigned),
-                P::Comparison);
+  auto [a, b] = printer.operands(op.getLhs(), op.getRhs(), isSigned);
+  return binary(a, symbol, b, P::Comparison);
 }
 
 static Expression printSelect(arith::SelectOp op, Printer &printer) {
@@ -273,7 +273,8 @@ template <typename Op>
 static void addFloat(Language &language, StringRef noun, StringRef symbol, P precedence) {
   std::string spelled = symbol.str();
   language.expression<Op>(noun, [=](Op op, Printer &printer) {
-    return binary(printer.use(op.getLhs()), spelled, printer.use(op.getRhs()), precedence);
+    auto [a, b] = printer.operands(op.getLhs(), op.getRhs());
+    return binary(a, spelled, b, precedence);
   });
 }
 
@@ -292,7 +293,9 @@ static void addFunction(Language &language, StringRef noun, StringRef function) 
 /// With NaN on either side an ordered comparison fails and an unordered one holds.
 static Expression printFloatCompare(arith::CmpFOp op, Printer &printer) {
   using Predicate = arith::CmpFPredicate;
-  Expression a = printer.use(op.getLhs()), b = printer.use(op.getRhs());
+  // (A structured binding cannot be captured.)
+  auto both = printer.operands(op.getLhs(), op.getRhs());
+  Expression a = both.first, b = both.second;
   bool scalar = op.getType().isInteger(1);
   auto compare = [&](StringRef symbol) { return binary(a, symbol, b, P::Comparison); };
   auto negated = [&](StringRef symbol) { return unary(scalar ? "!" : "~", compare(symbol)); };
@@ -356,6 +359,8 @@ static void addFloatRules(Language &language) {
   addCast<arith::ExtFOp>(language, "wide", false, false);
   addCast<arith::TruncFOp>(language, "narrow", false, false);
   addFunction<arith::RemFOp>(language, "remainder", "fmod");
+  addFunction<arith::MaxNumFOp>(language, "most", "maximum_number");
+  addFunction<arith::MinNumFOp>(language, "least", "minimum_number");
   addFunction<arith::MaximumFOp>(language, "most", "maximum");
   addFunction<arith::MinimumFOp>(language, "least", "minimum");
   addFunction<arith::MaxNumFOp>(language, "most", "fmax");

@@ -37,8 +37,12 @@ static SmallVector<std::string> declareResults(ValueRange results, Printer &prin
 static std::string counter(scf::ForOp op, Printer &printer) {
   if (auto name = op->getAttrOfType<StringAttr>("fw.name"))
     return name.str();
-  if (isa<BlockArgument>(op.getUpperBound()) &&
-      isa<func::FuncOp>(op.getUpperBound().getParentBlock()->getParentOp()))
+  // From a kernel's first argument to its second.
+  auto isArgument = [](Value bound) {
+    auto argument = dyn_cast<BlockArgument>(bound);
+    return argument && isa<func::FuncOp>(argument.getOwner()->getParentOp());
+  };
+  if (isArgument(op.getLowerBound()) && isArgument(op.getUpperBound()))
     return "chunk";
   constexpr StringRef letters = "ijklmn";
   return letters.substr(std::min<size_t>(printer.loopDepth, letters.size() - 1), 1).str();
@@ -112,7 +116,7 @@ static void printCall(func::CallOp op, Printer &printer) {
                            printer.arguments(op.getArgOperands(), op.getOperandTypes()));
   if (op.getNumResults() > 1)
     return printer.fail(op, "a call with several results");
-  if (op.getNumResults() == 0)
+  if (op->use_empty())
     return printer.line(called.text + ";");
   called.isSigned = op.getResult(0).getType().isIntOrIndex();
   printer.declare(op.getResult(0), "result", called);

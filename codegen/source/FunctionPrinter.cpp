@@ -7,6 +7,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
 
@@ -39,8 +40,10 @@ StringRef FunctionPrinter::symbol(StringRef name) const {
 static size_t breakAt(StringRef text, size_t room) {
   size_t best = 0, bestDepth = ~size_t(0), depth = 0;
   for (size_t i = 1; i < std::min(room, text.size()); ++i) {
-    depth += StringRef("([{").contains(text[i]);
-    depth -= StringRef(")]}").contains(text[i]) && depth > 0;
+    // Those of templates have no space before them.
+    bool isAngle = text[i - 1] != ' ' && text[i - 1] != '-' && text[i - 1] != text[i];
+    depth += StringRef("([{").contains(text[i]) || (isAngle && text[i] == '<');
+    depth -= (StringRef(")]}").contains(text[i]) || (isAngle && text[i] == '>')) && depth > 0;
     StringRef rest = text.substr(i);
     bool isOperator = rest.size() > 2 && rest[0] == ' ' &&
                       ((StringRef("+-*/?:&|^").contains(rest[1]) && rest[2] == ' ') ||
@@ -143,6 +146,27 @@ Expression FunctionPrinter::use(Value value, bool isSigned) {
   return cast;
 }
 
+std::pair<Expression, Expression> FunctionPrinter::operands(Value a, Value b, bool isSigned) {
+  auto scalarA = language.scalarOf(a, isSigned, *this),
+       scalarB = language.scalarOf(b, isSigned, *this);
+  if (scalarA && !scalarB)
+    return {*scalarA, use(b, isSigned)};
+  if (scalarB)
+    return {use(a, isSigned), *scalarB};
+  return {use(a, isSigned), use(b, isSigned)};
+}
+
+/// What a size or a place in a buffer is called.
+static StringRef indexNoun(Operation *op) {
+  return llvm::StringSwitch<StringRef>(op->getName().getStringRef())
+      .Case("arith.muli", "start")
+      .Case("arith.subi", "left")
+      .Cases({"arith.minsi", "arith.minui", "arith.select"}, "bound")
+      .Cases({"arith.divui", "arith.divsi", "arith.remui", "arith.remsi"}, "index")
+      .Case("arith.ceildivui", "count")
+      .Default("at");
+}
+
 std::string FunctionPrinter::nounOf(Value value) {
   Operation *op = value.getDefiningOp();
   const Rule *rule = op ? language.find(op) : nullptr;
@@ -153,6 +177,8 @@ std::string FunctionPrinter::nounOf(Value value) {
     });
     return (stem + (isa<VectorType>(value.getType()) ? "_values" : "_value")).str();
   }
+  if (rule && value.getType().isIndex())
+    return indexNoun(op).str();
   if (rule && !rule->noun.empty())
     return rule->noun;
   return "value";
@@ -237,16 +263,21 @@ void FunctionPrinter::chooseInlined(Block &block) {
   // Where each op is printed: with the statement that it is part of. Backwards, since that one may
   // itself be part of another.
   SmallVector<size_t> printed(ops.size());
+  llvm::DenseSet<Operation *> moves;
   for (size_t i = ops.size(); i-- > 0;) {
     Operation *op = ops[i];
     printed[i] = i;
     const Rule *rule = language.find(op);
-    if (!rule || !rule->expression || op->getNumResults() != 1 || !op->hasOneUse())
+    if (!rule || !rule->expression || op->getNumResults() != 1)
       continue;
-    Operation *user = *op->user_begin();
-    const Rule *usersRule = language.find(user);
-    if (user->getBlock() != &block || !usersRule)
+    Operation *user = op->use_empty() ? nullptr : *op->user_begin();
+    bool isPart = op->hasOneUse() && user->getBlock() == &block && language.find(user);
+    if (rule->isRepeated)
+      inlined.insert(op);
+    // What is said again must be of what has a name.
+    if (!isPart || (language.find(user)->isRepeated && !moves.contains(user)))
       continue;
+    moves.insert(op);
     size_t at = printed[position[user]];
     // What a loop has in its head is computed again and again.
     bool repeated = ops[at]->getNumRegions() > 0;
@@ -261,10 +292,20 @@ void FunctionPrinter::chooseInlined(Block &block) {
     for (Value operand : op->getOperands())
       if (Operation *inner = operand.getDefiningOp(); inner && inlined.contains(inner))
         total += size.lookup(inner);
-    if (total > largest && inlined.erase(op))
+    const Rule *rule = language.find(op);
+    if (rule && rule->isRepeated)
+      --total;
+    else if (total > largest && inlined.erase(op))
       total = 1;
     size[op] = total;
   }
+}
+
+/// Whether an op computes what only views are made of: their sizes may be needed by nobody.
+static bool isForViews(Operation &op) {
+  return !op.use_empty() && isPure(&op) && llvm::all_of(op.getUsers(), [](Operation *user) {
+    return isa<ViewLikeOpInterface>(user);
+  });
 }
 
 void FunctionPrinter::statements(Block &block) {
@@ -277,6 +318,8 @@ void FunctionPrinter::statements(Block &block) {
       fail(&op, "'" + op.getName().getStringRef() + "' cannot be printed");
     } else if (rule->statement) {
       rule->statement(&op, *this);
+    } else if (rule->expression && isForViews(op)) {
+      bind(op.getResult(0), rule->expression(&op, *this));
     } else if (!op.use_empty() || mayWrite(&op)) {
       Expression expression = rule->expression(&op, *this);
       // What turned out to be a name or a number needs no other.
@@ -392,7 +435,8 @@ void FunctionPrinter::bindBuffer(Value value, Expression pointer, ArrayRef<Expre
   bindBuffer(value, std::move(buffer));
 }
 
-LogicalResult FunctionPrinter::print(func::FuncOp function, StringRef head) {
+LogicalResult FunctionPrinter::print(func::FuncOp function, StringRef head,
+                                     std::vector<bool> *kept) {
   SmallVector<std::string> declared = parameters(function);
   std::string text;
   llvm::raw_string_ostream body(text);
@@ -408,11 +452,18 @@ LogicalResult FunctionPrinter::print(func::FuncOp function, StringRef head) {
     inner.line("return " + inner.use(terminator->getOperand(0), true).text + ";");
   failed |= inner.failed;
   // A name that nobody uses would be warned of.
-  for (std::string &parameter : declared) {
+  SmallVector<std::string> needed;
+  for (const std::string &parameter : declared) {
     size_t name = parameter.find_last_of(" *&") + 1;
-    if (!hasWord(text, StringRef(parameter).substr(name)))
-      parameter = parameter.substr(0, name) + "/*" + parameter.substr(name) + "*/";
+    bool isUsed = hasWord(text, StringRef(parameter).substr(name));
+    if (kept)
+      kept->push_back(isUsed);
+    if (isUsed)
+      needed.push_back(parameter);
+    else if (!kept)
+      needed.push_back(parameter.substr(0, name) + "/*" + parameter.substr(name) + "*/");
   }
+  declared = std::move(needed);
   line((head + "(" + llvm::join(declared, ", ") + ") {").str());
   os << text;
   line("}");

@@ -35,7 +35,10 @@ public:
 
   /// `head` is what stands before the parameters: "static void relu". Fails, with an error for
   /// each, if there are ops that cannot be printed.
-  mlir::LogicalResult print(mlir::func::FuncOp function, llvm::StringRef head);
+  /// Parameters that are not used have no names; with `kept` they are left out, and it says of all
+  /// parameters which are there.
+  mlir::LogicalResult print(mlir::func::FuncOp function, llvm::StringRef head,
+                            std::vector<bool> *kept = nullptr);
 
   //===--- for those who print the frame of a function themselves --------------------------------
 
@@ -58,6 +61,8 @@ public:
   /// What reads a value. The second form casts integers to the sign asked for.
   Expression use(mlir::Value value);
   Expression use(mlir::Value value, bool isSigned);
+  /// Both operands of an operator. One that is the same in all lanes may be a scalar.
+  std::pair<Expression, Expression> operands(mlir::Value a, mlir::Value b, bool isSigned = false);
   const Buffer &buffer(mlir::Value value);
   /// The element at `indices`: an lvalue.
   Expression element(mlir::Value buffer, mlir::ValueRange indices);

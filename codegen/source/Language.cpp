@@ -49,7 +49,8 @@ std::string Language::array(MemRefType type, StringRef name, std::optional<int64
   if (flat)
     return text + "[" + std::to_string(std::max<int64_t>(type.getNumElements(), 1)) + "]";
   for (int64_t size : type.getShape())
-    text += "[" + std::to_string(size) + "]";
+    if (size != 1)
+      text += "[" + std::to_string(size) + "]";
   return text;
 }
 

@@ -24,6 +24,8 @@ struct Rule {
   std::function<void(mlir::Operation *, FunctionPrinter &)> statement;
   /// What a variable that holds the result is called, unless the op has a better name: "sum".
   std::string noun;
+  /// Costs nothing and never has a name: each use says it again, of an operand that has one.
+  bool isRepeated = false;
 };
 
 class Language {
@@ -37,6 +39,11 @@ public:
   virtual std::string type(mlir::Type type, bool isSigned) const;
   /// What is called to make a number another type's, or an integer one with a sign or without.
   virtual std::string conversion(mlir::Type to, bool toSigned) const { return type(to, toSigned); }
+  /// The scalar that all lanes of a vector are, if there is one that operators take in its place.
+  virtual std::optional<Expression> scalarOf(mlir::Value value, bool isSigned,
+                                             FunctionPrinter &printer) const {
+    return std::nullopt;
+  }
   /// How a function takes a value.
   virtual std::string parameterType(mlir::Type type, bool isSigned) const {
     return this->type(type, isSigned) + " ";
@@ -66,19 +73,20 @@ public:
     rules[Op::getOperationName()] = {[print](mlir::Operation *op, FunctionPrinter &printer) {
                                        return print(mlir::cast<Op>(op), printer);
                                      },
-                                     nullptr, noun.str()};
+                                     nullptr, noun.str(), false};
   }
   template <typename Op> void statement(std::function<void(Op, FunctionPrinter &)> print) {
     rules[Op::getOperationName()] = {nullptr,
                                      [print](mlir::Operation *op, FunctionPrinter &printer) {
                                        print(mlir::cast<Op>(op), printer);
                                      },
-                                     ""};
+                                     "", false};
   }
+  void repeat(llvm::StringRef op) { rules[op].isRepeated = true; }
 
   /// What is printed by the op around it.
   void terminator(llvm::StringRef name) {
-    rules[name] = {nullptr, [](mlir::Operation *, FunctionPrinter &) {}, ""};
+    rules[name] = {nullptr, [](mlir::Operation *, FunctionPrinter &) {}, "", false};
   }
 
 private:

@@ -42,8 +42,10 @@ Expression FunctionPrinter::element(Value value, ValueRange indices) {
   std::string text = within(place.pointer, Precedence::Primary);
   if (!place.isArray)
     return {text + "[" + offset(place, indices).text + "]"};
-  for (Value index : indices)
-    text += "[" + use(index).text + "]";
+  // A dimension of one element is not declared.
+  for (auto [index, size] : llvm::zip_equal(indices, place.sizes))
+    if (!size.is(1))
+      text += "[" + use(index).text + "]";
   return {text};
 }
 
@@ -200,6 +202,17 @@ static void printView(memref::ViewOp op, Printer &printer) {
   printer.bindBuffer(op.getResult(), Expression{name}, sizes);
 }
 
+/// Where a buffer is and how it lies, one by one.
+static void printMetadata(memref::ExtractStridedMetadataOp op, Printer &printer) {
+  const Buffer buffer = printer.buffer(op.getSource());
+  printer.bindBuffer(op.getBaseBuffer(), buffer.pointer, {});
+  printer.bind(op.getOffset(), integer(0));
+  for (auto [result, size] : llvm::zip_equal(op.getSizes(), buffer.sizes))
+    printer.bind(result, size);
+  for (auto [result, stride] : llvm::zip_equal(op.getStrides(), buffer.strides))
+    printer.bind(result, stride);
+}
+
 /// The same place by another type: booleans as bytes.
 template <typename Op> static void printSame(Op op, Printer &printer) {
   Value from = op->getOperand(0), to = op->getResult(0);
@@ -219,6 +232,7 @@ void addMemoryRules(Language &language) {
   language.statement<memref::ExpandShapeOp>(printExpansion);
   language.statement<memref::CollapseShapeOp>(printCollapse);
   language.statement<memref::ViewOp>(printView);
+  language.statement<memref::ExtractStridedMetadataOp>(printMetadata);
   language.statement<memref::CastOp>(
       [](memref::CastOp op, Printer &printer) { printSame(op, printer); });
   language.statement<UnrealizedConversionCastOp>(

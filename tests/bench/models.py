@@ -18,7 +18,33 @@ def mlp():
     ]
 
 
-MODELS = {"digits": digits, "mlp": mlp}
+def cnn():
+    return [
+        keras.Input((28, 28, 1), name="image"),
+        keras.layers.Conv2D(32, 3, activation="relu"),
+        keras.layers.MaxPooling2D(),
+        keras.layers.Conv2D(64, 3, activation="relu"),
+        keras.layers.MaxPooling2D(),
+        keras.layers.Flatten(),
+        keras.layers.Dense(128, "relu"),
+        keras.layers.Dropout(0.2),
+        keras.layers.Dense(10, "softmax"),
+    ]
+
+
+WORDS = 5000
+
+
+def lstm():
+    return [
+        keras.Input((100,), dtype="int32", name="tokens"),
+        keras.layers.Embedding(WORDS, 64),
+        keras.layers.LSTM(128),
+        keras.layers.Dense(2, "softmax"),
+    ]
+
+
+MODELS = {"digits": digits, "mlp": mlp, "cnn": cnn, "lstm": lstm}
 
 
 def build(name):
@@ -29,5 +55,16 @@ def build(name):
 
 def batch(model, size):
     rng = np.random.default_rng(0)
-    x = rng.random((size, *model.input_shape[1:]), np.float32)
+    shape = (size, *model.input_shape[1:])
+    if model.inputs[0].dtype == "int32":
+        x = rng.integers(0, WORDS, shape).astype(np.int32)
+    else:
+        x = rng.random(shape, np.float32)
     return x, rng.integers(0, model.output_shape[-1], size).astype(np.int32)
+
+
+def signature(model, size):
+    """As --signature takes it: image:f32[32,28,28,1]."""
+    value = model.inputs[0]
+    kind = {"float32": "f32", "int32": "i32"}[value.dtype]
+    return f"{value.name}:{kind}[{','.join(map(str, (size, *value.shape[1:])))}]"

@@ -1,6 +1,7 @@
 // Compiles in memory, links with the system's compiler driver, loads with dlopen.
 #include "tests/codegen/Compiled.h"
 
+#include "ir/Machine.h"
 #include "passes/Passes.h"
 #include "tools/Dialects.h"
 
@@ -44,7 +45,11 @@ std::unique_ptr<Compiled> Compiled::create(const std::string &moduleText, Pipeli
   PassManager passes(&context);
   if (pipeline.differentiate)
     buildModelPipeline(passes);
+  if (pipeline.manyThreads)
+    (*module)->setAttr(manyThreadsAttr, UnitAttr::get(&context));
   buildKernelsPipeline(passes, pipeline.fuse);
+  if (pipeline.beforePlan)
+    pipeline.beforePlan(passes);
   buildPlanPipeline(passes);
   EXPECT_TRUE(succeeded(passes.run(*module)));
   if (pipeline.schedule && failed(pipeline.schedule(*module)))

@@ -6,6 +6,7 @@
 #include "runtime/formwork.h"
 
 #include "mlir/IR/MLIRContext.h"
+#include "mlir/Pass/PassManager.h"
 
 #include <gtest/gtest.h>
 
@@ -23,9 +24,12 @@ struct Pipeline {
   bool differentiate = true;
   bool fuse = true;
   bool unoptimized = true;
+  bool manyThreads = false;
   /// If given, puts functions of the form that the CPU's kernels have in the place of kernels on
   /// tensors, after planning.
   std::function<mlir::LogicalResult(mlir::ModuleOp)> schedule;
+  /// If given, adds passes over kernels for which no memory is planned yet.
+  std::function<void(mlir::OpPassManager &)> beforePlan;
 };
 
 /// Owns the library and a state, and calls its functions with an arena full of NaNs between

@@ -9,6 +9,7 @@
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 
+#include <cmath>
 #include <map>
 
 using namespace formwork::testing;
@@ -19,6 +20,8 @@ namespace {
 /// Every case's kernel, compiled together with those around it when one of them is first run.
 class Libraries {
 public:
+  explicit Libraries(bool tf32) : tf32(tf32) {}
+
   formwork::test::KernelLibrary *of(size_t number) {
     size_t batch = number / batchSize;
     auto [entry, isNew] = batches.try_emplace(batch);
@@ -44,20 +47,21 @@ private:
       kernel->moveBefore(all->getBody(), all->getBody()->end());
     }
     PassManager passes(context.get());
-    formwork::buildCUDATilePipeline(passes);
+    formwork::buildCUDATilePipeline(passes, tf32);
     if (failed(passes.run(*all)))
       return nullptr;
     return formwork::test::KernelLibrary::create(*all);
   }
 
+  bool tf32;
   std::vector<Case> cases = allCases();
   std::unique_ptr<MLIRContext> context = makeContext();
   std::map<size_t, std::unique_ptr<formwork::test::KernelLibrary>> batches;
 };
 
-Libraries &libraries() {
-  static Libraries all;
-  return all;
+Libraries &libraries(bool tf32) {
+  static Libraries exact(false), rounded(true);
+  return tf32 ? rounded : exact;
 }
 
 /// Pointers, each followed by the sizes that the kernel was compiled without.
@@ -76,10 +80,15 @@ struct Arguments {
   std::vector<void *> addresses;
 };
 
-class CudaKernelTest : public ::testing::TestWithParam<size_t> {};
+/// Numbers that TF32 has: products of them and sums of a few thousand are exact.
+void makeWhole(std::vector<Array> &arrays) {
+  for (Array &array : arrays)
+    for (int64_t i = 0; i < array.size(); ++i)
+      array.set(i, std::round(2 * array.at(i)));
+}
 
-TEST_P(CudaKernelTest, ComputesWhatPlainLoopsCompute) {
-  const Case param = allCases()[GetParam()];
+void computesWhatPlainLoopsCompute(size_t number, bool tf32) {
+  const Case param = allCases()[number];
   auto context = makeContext();
   auto exact =
       parseSourceString<ModuleOp>(substitute(param.row->text, param.sizes, false), context.get());
@@ -87,19 +96,47 @@ TEST_P(CudaKernelTest, ComputesWhatPlainLoopsCompute) {
       substitute(param.row->text, param.sizes, param.dynamic), context.get());
   std::vector<Array> actual = prototypesOf(*exact->getOps<func::FuncOp>().begin());
   fill(actual, *param.row);
+  if (tf32)
+    makeWhole(actual);
   std::vector<Array> expected = actual;
   if (actual.back().size() != 0)
     expected = runPlain(param, actual);
-  auto *library = libraries().of(GetParam());
+  auto *library = libraries(tf32).of(number);
   ASSERT_TRUE(library);
   Arguments arguments(actual, *compiled->getOps<func::FuncOp>().begin());
-  library->launch(Libraries::nameOf(GetParam()))(arguments.addresses.data());
+  library->launch(Libraries::nameOf(number))(arguments.addresses.data());
   expectClose(actual, expected, *param.row);
 }
 
+class CudaKernelTest : public ::testing::TestWithParam<size_t> {};
+class TensorCoreTest : public ::testing::TestWithParam<size_t> {};
+
+TEST_P(CudaKernelTest, ComputesWhatPlainLoopsCompute) {
+  computesWhatPlainLoopsCompute(GetParam(), /*tf32=*/false);
+}
+
+TEST_P(TensorCoreTest, ComputesWhatPlainLoopsCompute) {
+  computesWhatPlainLoopsCompute(GetParam(), /*tf32=*/true);
+}
+
+std::string nameOfNumber(const ::testing::TestParamInfo<size_t> &info) {
+  return nameOf({allCases()[info.param], info.index});
+}
+
+/// Sums of products.
+std::vector<size_t> products() {
+  std::vector<size_t> numbers;
+  for (auto [i, one] : llvm::enumerate(allCases()))
+    for (const char *name : {"matmul", "convolution", "product", "batched", "panels"})
+      if (llvm::StringRef(one.row->name).starts_with(name)) {
+        numbers.push_back(i);
+        break;
+      }
+  return numbers;
+}
+
 INSTANTIATE_TEST_SUITE_P(Kernels, CudaKernelTest, ::testing::Range<size_t>(0, allCases().size()),
-                         [](const ::testing::TestParamInfo<size_t> &info) {
-                           return nameOf({allCases()[info.param], info.index});
-                         });
+                         nameOfNumber);
+INSTANTIATE_TEST_SUITE_P(Kernels, TensorCoreTest, ::testing::ValuesIn(products()), nameOfNumber);
 
 } // namespace

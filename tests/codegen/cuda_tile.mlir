@@ -1,13 +1,15 @@
 // RUN: formwork-opt %s --split-input-file --fw-cuda-tile --canonicalize --cse | FileCheck %s
 // RUN: formwork-opt %s --split-input-file --fw-cuda-tile --fw-expand-math --canonicalize --cse \
 // RUN:   --fw-print-cuda -o /dev/null | FileCheck %s --check-prefix=CUDA
+// RUN: formwork-opt %s --split-input-file --fw-cuda-tile=tf32=true --canonicalize --cse \
+// RUN:   --fw-print-cuda -o /dev/null | FileCheck %s --check-prefix=TF32
 
 // A product and what follows it: tiles of 32 by 32, sums in registers, slices in shared memory.
 // CHECK-LABEL: func.func private @dense.blocks(
 // CHECK:         %[[BLOCKS:.*]] = arith.constant 4 : index
 // CHECK:         return %[[BLOCKS]]
 // CHECK-LABEL: func.func private @dense(%{{.*}}: memref<32x64xf32>
-// CHECK-SAME:    fw.narrow, fw.threads = 256 : i64, gpu.kernel
+// CHECK-SAME:    fw.form = "a block for each tile {{[^"]*}}", {{.*}}fw.narrow, fw.threads = 256 : i64, gpu.kernel
 // CHECK:         memref.alloca() {{.*}} memref<{{.*}}xf32, #gpu.address_space<workgroup>>
 // CHECK:         memref.alloca() {{.*}} memref<2x2xf32>
 // CHECK:         scf.for
@@ -21,6 +23,7 @@
 // CHECK-NOT:     tensor.
 
 // CUDA:      // dense%2A/: contraction; [32, 64] [64, 100] [100] [32, 100]
+// CUDA-NEXT: // a block for each tile of 32 x 32, summed in slices of 32
 // CUDA-NEXT: extern "C" __global__ void __launch_bounds__(256)
 // CUDA-NEXT: dense(const float *__restrict__ argument0,
 // CUDA:        __shared__ __align__(16) float shared[
@@ -32,6 +35,20 @@
 // CUDA:        sums[{{.}}][{{.}}] = fmaf(left[{{.}}], right[{{.}}], sums[{{.}}][{{.}}]);
 // CUDA:        __syncthreads();
 // CUDA:        fw_maximum(
+
+// Where products may be rounded, warps multiply. Either way the next slice is on its way meanwhile.
+// TF32:      cp.async.ca.shared.global
+// TF32:      mma.sync.aligned.m16n8k8
+// TF32:      dense(const float
+// TF32:        fw_copy_async(&shared[
+// TF32:        fw_commit_copies();
+// TF32:        for (
+// TF32:          fw_copy_async(&shared[
+// TF32:          fw_wait_copies<1>();
+// TF32-NEXT:     __syncthreads();
+// TF32:          fw_to_tf32(
+// TF32:          fw_mma_tf32(sums, left, right);
+// TF32:          __syncthreads();
 func.func private @dense(%x: tensor<32x64xf32>, %w: tensor<64x100xf32>, %bias: tensor<100xf32>,
                          %out: tensor<32x100xf32>) -> tensor<32x100xf32>
     attributes {fw.kernel = "contraction", fw.layers = ["dense*/"]} {

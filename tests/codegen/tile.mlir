@@ -25,9 +25,14 @@
 // CHECK:             vector.maskedstore
 // CHECK:           } {fw.unroll = 16 : i64}
 // CHECK-NOT:     tensor.
-// On the way to LLVM both loops are unrolled: four steps of sixteen rows.
-// LLVM-COUNT-64: llvm.intr.fma(
-// LLVM-NOT: llvm.intr.fma(
+// LLVM is to unroll both loops: the rows as a whole, four steps of the reduction at once.
+// LLVM-DAG: #[[WHOLE:.*]] = #llvm.loop_unroll<disable = false, full = true>
+// LLVM-DAG: #[[FOUR:.*]] = #llvm.loop_unroll<disable = false, count = 4 : i32>
+// LLVM-DAG: #[[ROWS:.*]] = #llvm.loop_annotation<unroll = #[[WHOLE]]>
+// LLVM-DAG: #[[STEPS:.*]] = #llvm.loop_annotation<unroll = #[[FOUR]]>
+// LLVM: llvm.intr.fma(
+// LLVM: llvm.br {{.*}} {loop_annotation = #[[ROWS]]}
+// LLVM: llvm.br {{.*}} {loop_annotation = #[[STEPS]]}
 // LLVM-NOT: llvm.call
 // LLVM-NOT: math.
 func.func private @k(%x: tensor<32x64xf32>, %w: tensor<64x10xf32>, %bias: tensor<10xf32>,

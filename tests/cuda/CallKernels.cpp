@@ -94,12 +94,14 @@ static void callLibrary(ModuleOp module, const KernelLibrary &library) {
   module.walk([&](func::FuncOp function) {
     if (cuda::isKernel(function))
       kernels.push_back(function);
-    else if (function->hasAttr("fw.kernel"))
-      function.erase(); // it counts blocks, as the library does
+    else if (function->hasAttr("fw.kernel") || function.getName().starts_with("fw_"))
+      function.erase(); // it counts blocks, or helps, as the library does
   });
   for (func::FuncOp kernel : kernels)
     KernelCaller(kernel, library.launch(kernel.getName())).write();
 }
+
+void splitKernels(OpPassManager &passes) { passes.addPass(createCUDASplitSums()); }
 
 LogicalResult callKernelsOnCpu(ModuleOp planned) {
   PassManager passes(planned.getContext());

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/Pass/PassManager.h"
 
 namespace formwork::test {
 
@@ -11,5 +12,8 @@ namespace formwork::test {
 /// arguments where cuLaunchKernel wants them and launches the printed kernel. What is made of the
 /// module runs in this process only.
 mlir::LogicalResult callKernelsOnCpu(mlir::ModuleOp planned);
+
+/// What comes before memory is planned.
+void splitKernels(mlir::OpPassManager &passes);
 
 } // namespace formwork::test

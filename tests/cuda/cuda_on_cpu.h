@@ -10,6 +10,7 @@
 // fast anything is.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -90,11 +91,20 @@ inline void make_context(Context &context, char *stack, void (*entry)()) {
 
 enum State { Ready, AtBarrier, AtWarpBarrier, Done };
 
+/// Copies that a thread has begun: none is done before it is waited for.
+struct Copy {
+  float *to;
+  const float *from;
+  int group;
+};
+
 struct Fiber {
   Context context;
   State state;
   int line; // of the source, where it waits
   std::unique_ptr<char[]> stack;
+  std::vector<Copy> copies;
+  int groups; // committed so far
 };
 
 //===--- the machine -----------------------------------------------------------------------------
@@ -109,6 +119,8 @@ struct Machine {
   uint64_t random = 1;
   /// What each lane of each warp gives in a shuffle.
   uint64_t given[32][warp_size];
+  /// What each lane gives to a product: four elements of the left operand, two of the right.
+  float operands[32][warp_size][6];
 };
 inline Machine machine;
 
@@ -192,6 +204,8 @@ inline void run_block(int threads) {
       fiber.stack.reset(new char[stack_bytes]);
     make_context(fiber.context, fiber.stack.get(), run_fiber);
     fiber.state = Ready;
+    fiber.copies.clear();
+    fiber.groups = 0;
   }
   int warps = (threads + warp_size - 1) / warp_size;
   do {
@@ -246,6 +260,32 @@ template <typename T> T shuffle(T value, int source, int line) {
 }
 inline int lane() { return machine.current % warp_size; }
 
+/// Does what was committed before the last `left` groups.
+inline void wait_copies(int left) {
+  Fiber &fiber = machine.fibers[machine.current];
+  auto isDone = [&](const Copy &copy) { return copy.group < fiber.groups - left; };
+  for (const Copy &copy : fiber.copies)
+    if (isDone(copy))
+      *copy.to = copy.from ? *copy.from : 0.0f;
+  fiber.copies.erase(std::remove_if(fiber.copies.begin(), fiber.copies.end(), isDone),
+                     fiber.copies.end());
+}
+
+/// The operands and sums of mma.m16n8k8, as its lanes hold them.
+inline void multiply(float *sums, const float *left, const float *right, int line) {
+  auto &operands = machine.operands[machine.current / warp_size];
+  std::copy(left, left + 4, operands[lane()]);
+  std::copy(right, right + 2, operands[lane()] + 4);
+  wait(AtWarpBarrier, line);
+  for (int element = 0; element < 4; ++element) {
+    int row = lane() / 4 + element / 2 * 8, column = lane() % 4 * 2 + element % 2;
+    for (int step = 0; step < 8; ++step)
+      sums[element] += operands[row % 8 * 4 + step % 4][row / 8 + step / 4 * 2] *
+                       operands[column * 4 + step % 4][4 + step / 4];
+  }
+  wait(AtWarpBarrier, line);
+}
+
 } // namespace cuda_on_cpu
 
 #define threadIdx (cuda_on_cpu::thread_index())
@@ -255,6 +295,31 @@ inline int lane() { return machine.current % warp_size; }
 #define __syncthreads() cuda_on_cpu::wait(cuda_on_cpu::AtBarrier, __LINE__)
 #define __shfl_xor_sync(mask, value, lanes, width)                                                 \
   cuda_on_cpu::shuffle(value, cuda_on_cpu::lane() ^ (lanes), __LINE__)
+
+//===--- in the place of formwork_cuda.cuh's PTX -------------------------------------------------
+
+#define FW_WITHOUT_PTX
+inline void fw_copy_async(float *to, const float *from, int read) {
+  auto &fiber = cuda_on_cpu::machine.fibers[cuda_on_cpu::machine.current];
+  // Nothing is known of what is on its way.
+  std::memset(to, cuda_on_cpu::poison, sizeof *to);
+  fiber.copies.push_back({to, read ? from : nullptr, fiber.groups});
+}
+inline void fw_commit_copies() {
+  ++cuda_on_cpu::machine.fibers[cuda_on_cpu::machine.current].groups;
+}
+template <int Left> void fw_wait_copies() { cuda_on_cpu::wait_copies(Left); }
+inline float fw_to_tf32(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  if (x - x == 0) // finite
+    bits = (bits + 0x1000) & ~0x1fffu;
+  std::memcpy(&x, &bits, sizeof bits);
+  return x;
+}
+#define fw_mma_tf32(sums, left, right) cuda_on_cpu::multiply(sums, left, right, __LINE__)
+
+//===--- CUDA's own ------------------------------------------------------------------------------
 
 inline unsigned __umulhi(unsigned a, unsigned b) { return unsigned(uint64_t(a) * b >> 32); }
 inline uint64_t __umul64hi(uint64_t a, uint64_t b) {

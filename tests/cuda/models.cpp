@@ -125,8 +125,11 @@ void Comparison::compare(const Call &call) {
 void Comparison::TestBody() {
   auto text = llvm::MemoryBuffer::getFile(path);
   ASSERT_TRUE(bool(text)) << path;
-  Pipeline pipeline{false, true, false, {}};
+  Pipeline pipeline;
+  pipeline.differentiate = pipeline.unoptimized = false;
   cpu = Compiled::create((*text)->getBuffer().str(), pipeline);
+  pipeline.manyThreads = true;
+  pipeline.beforePlan = splitKernels;
   pipeline.schedule = callKernelsOnCpu;
   cuda = Compiled::create((*text)->getBuffer().str(), pipeline);
   ASSERT_TRUE(cpu && cuda) << path;

@@ -1,6 +1,7 @@
 // The GPU's kernels as an executor, run on the CPU.
+#include "ir/Machine.h"
 #include "tests/cuda/CallKernels.h"
-#include "tests/numeric/HostProgram.h"
+#include "tests/numeric/EntryProgram.h"
 
 using namespace mlir;
 
@@ -13,7 +14,11 @@ public:
   bool sumsAlikeWithUnknownSizes() const override { return false; }
 
   std::unique_ptr<Program> compilePure(ModuleOp module) override {
-    return compileHostProgram(module, callKernelsOnCpu);
+    module->setAttr(manyThreadsAttr, UnitAttr::get(module.getContext()));
+    llvm::StringMap<Symbols> symbols = makeEntries(module);
+    if (failed(planKernels(module, splitKernels)) || failed(callKernelsOnCpu(module)))
+      return nullptr;
+    return loadObject(module, std::move(symbols), symbolCount(module));
   }
 };
 } // namespace

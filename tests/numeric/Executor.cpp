@@ -128,6 +128,7 @@ std::vector<std::unique_ptr<Executor>> makeExecutors() {
   std::vector<std::unique_ptr<Executor>> executors;
   executors.push_back(makeReferenceExecutor());
   executors.push_back(makeCpuExecutor());
+  executors.push_back(makeCppExecutor());
   return executors;
 }
 
@@ -141,6 +142,7 @@ std::unique_ptr<MLIRContext> makeContext() {
   // Many small modules: tests run side by side, not the passes of one.
   auto context = std::make_unique<MLIRContext>(registry, MLIRContext::Threading::DISABLED);
   context->loadDialect<FwDialect>();
+  registerTestOps(*context);
   return context;
 }
 

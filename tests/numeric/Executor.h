@@ -56,11 +56,18 @@ std::unique_ptr<Executor> makeReferenceExecutor(std::optional<Fault> fault = std
 /// Its arena comes poisoned too, between canaries.
 std::unique_ptr<Executor> makeCpuExecutor();
 
-/// The GPU's kernels, run on the CPU.
+/// The same by way of C++ source, compiled by g++. Ends the process where its results are not the
+/// bits that the object of makeCpuExecutor computes.
+std::unique_ptr<Executor> makeCppExecutor();
+
+/// The GPU's kernels, printed as CUDA C++ and run on the CPU.
 std::unique_ptr<Executor> makeCudaExecutor();
 
 /// One for each pipeline there is but that one, whose rows are a program of their own.
 std::vector<std::unique_ptr<Executor>> makeExecutors();
+
+/// Ops that only the tests know, added to a context that has the fw dialect.
+void registerTestOps(mlir::MLIRContext &context);
 
 /// A context that has the dialects of all pipelines and can translate to LLVM.
 std::unique_ptr<mlir::MLIRContext> makeContext();

@@ -106,6 +106,7 @@ const Table &table() {
     addShapeRows(table);
     addReductionRows(table);
     addLossRows(table);
+    addSeamRows(table);
     addControlRows(table);
     return table;
   }();

@@ -103,6 +103,7 @@ void addShapeRows(Table &table);
 void addReductionRows(Table &table);
 void addLossRows(Table &table);
 void addControlRows(Table &table);
+void addSeamRows(Table &table);
 
 /// All of them.
 const Table &table();
