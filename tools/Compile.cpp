@@ -39,6 +39,7 @@ static TargetOptions targetOptions(const CompileOptions &options, const TargetCh
   result.name = options.name;
   result.host = choice.host;
   result.unoptimized = options.unoptimized;
+  result.tf32 = options.tf32;
   result.acceptedSpills = options.acceptedSpills;
   result.report = options.report;
   // Two codes under one name: the accelerator's has it, and calls the other.

@@ -27,6 +27,7 @@ struct CompileOptions {
   int64_t batch = 0;                   ///< A further signature, if the batch is the only symbol.
   bool train = false;
   bool source = false;                     ///< C++ instead of an object.
+  bool tf32 = false;                       ///< As in TargetOptions.
   std::vector<std::string> acceptedSpills; ///< As in TargetOptions.
   llvm::raw_ostream *report = nullptr;     ///< As in TargetOptions.
   std::optional<int64_t> maxArena;         ///< Bytes no concrete function may exceed.

@@ -23,9 +23,9 @@ using cuda::Form;
 using cuda::Nvrtc;
 using cuda::Resources;
 
-FailureOr<std::string> printForCUDA(ModuleOp module) {
+FailureOr<std::string> printForCUDA(ModuleOp module, bool tf32) {
   PassManager tiling(module.getContext());
-  buildCUDATilePipeline(tiling);
+  buildCUDATilePipeline(tiling, tf32);
   if (failed(tiling.run(module)))
     return failure();
   FailureOr<std::string> text = cuda::printKernels(module);
@@ -139,8 +139,8 @@ static FailureOr<std::vector<cuda::Image>> compileImages(ModuleOp module, String
 }
 
 FailureOr<std::string> compileToPTX(ModuleOp module, const Architecture &architecture,
-                                    StringRef name) {
-  FailureOr<std::string> source = printForCUDA(module);
+                                    StringRef name, bool tf32) {
+  FailureOr<std::string> source = printForCUDA(module, tf32);
   std::unique_ptr<Nvrtc> nvrtc = failed(source) ? nullptr : Nvrtc::load(module.getLoc());
   if (!nvrtc || failed(checkSupported(module.getLoc(), *nvrtc, architecture)))
     return failure();
@@ -194,7 +194,7 @@ FailureOr<Artifact> compileForCUDA(ModuleOp module, const CUDAOptions &given) {
   auto machine = makeTargetMachine(module.getLoc(), options.triple, options.cpu, /*features=*/"");
   if (failed(machine))
     return failure();
-  FailureOr<std::string> source = printForCUDA(module);
+  FailureOr<std::string> source = printForCUDA(module, options.tf32);
   if (failed(source))
     return failure();
 

@@ -39,6 +39,7 @@ public:
     cuda.triple = options.host.triple;
     cuda.cpu = options.host.cpu;
     cuda.hostSuffix = options.hostSuffix;
+    cuda.tf32 = options.tf32;
     cuda.acceptedSpills = options.acceptedSpills;
     cuda.report = options.report;
     return compileForCUDA(module, cuda);
@@ -49,11 +50,11 @@ public:
                                            ArrayRef<Machine> machines,
                                            const TargetOptions &options) const override {
     if (kind == "cuda")
-      return sourceFolderForCUDA(module, options.name);
+      return sourceFolderForCUDA(module, options.name, options.tf32);
     if (machines.size() > 1)
       return emitError(module.getLoc())
              << "--emit=ptx is one text: name one GPU in --target, not " << machines.size();
-    auto text = compileToPTX(module, architecturesOf(machines).front(), options.name);
+    auto text = compileToPTX(module, architecturesOf(machines).front(), options.name, options.tf32);
     if (failed(text))
       return failure();
     return std::vector<SourceFile>{{options.name + ".ptx", *text}};

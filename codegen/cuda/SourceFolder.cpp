@@ -79,8 +79,8 @@ static LogicalResult printBlockCounts(ModuleOp module, StringRef name, raw_ostre
   return failure(failed);
 }
 
-FailureOr<std::vector<SourceFile>> sourceFolderForCUDA(ModuleOp module, StringRef name) {
-  FailureOr<std::string> kernels = printForCUDA(module);
+FailureOr<std::vector<SourceFile>> sourceFolderForCUDA(ModuleOp module, StringRef name, bool tf32) {
+  FailureOr<std::string> kernels = printForCUDA(module, tf32);
   if (failed(kernels))
     return failure();
   std::vector<cuda::KernelEntry> listed = cuda::listKernels(module);

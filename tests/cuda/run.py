@@ -357,6 +357,15 @@ def compiles_for_every_architecture(folder, name):
         expect(f"\n{architecture} " in "\n" + reported, f"nothing is reported for {architecture}")
 
 
+def products_use_what_gpus_have(folder):
+    """Asynchronous copies always, tensor cores where rounding to TF32 is allowed."""
+    case = Case(folder, "wide", "float32")
+    plain = case.compile("cuda:sm_90", folder / "plain.ptx", "--emit=ptx").read_text()
+    rounded = case.compile("cuda:sm_90", folder / "rounded.ptx", "--emit=ptx", "--tf32").read_text()
+    expect("cp.async" in plain and "cp.async" in rounded, "no asynchronous copies")
+    expect("mma.sync" in rounded and "mma.sync" not in plain, "tensor cores where they should not be, or none")
+
+
 def source_stands_alone(folder):
     """What --emit=cuda writes compiles by itself, with names that a model should not have."""
     case = Case(folder, "text")
@@ -409,6 +418,7 @@ WITH_ANY_DRIVER = {
         f"NVRTC compiles {name} for every architecture": (compiles_for_every_architecture, name)
         for name in ("digits", "text", "images")
     },
+    "products use asynchronous copies and tensor cores": (products_use_what_gpus_have,),
     "printed source stands alone": (source_stands_alone,),
     "without NVRTC it is said what to install": (tells_what_to_install,),
     "targets that do not fit together are refused": (refuses_odd_targets,),

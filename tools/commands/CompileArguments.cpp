@@ -45,6 +45,8 @@ void addTarget(CLI::App &command, CompileOptions &options) {
         chooseTarget(names, problem);
         return problem;
       });
+  command.add_flag("--tf32", options.tf32,
+                   "Let GPUs multiply float32 as TF32, with 10 bits of mantissa: faster");
   command
       .add_option("--accept-spills", options.acceptedSpills,
                   "Kernels for GPUs that may keep registers in memory; compiling fails on others "
