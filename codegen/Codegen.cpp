@@ -13,17 +13,6 @@ using namespace mlir;
 
 namespace formwork {
 
-/// All that may be left is what LLVM can translate; anything else is named by its layer.
-static LogicalResult verifyLowered(ModuleOp module) {
-  WalkResult result = module.walk([](Operation *op) {
-    if (isa<ModuleOp>(op) || op->getDialect()->getNamespace() == "llvm")
-      return WalkResult::advance();
-    op->emitError("has no lowering to this target");
-    return WalkResult::interrupt();
-  });
-  return failure(result.wasInterrupted());
-}
-
 std::string exportedName(ModuleOp module, const CPUOptions &options) {
   auto given = module->getAttrOfType<StringAttr>("fw.name");
   return options.name.empty() && given ? given.str() : options.name;
@@ -49,6 +38,7 @@ FailureOr<Artifact> compileForCPU(ModuleOp module, const CPUOptions &options) {
   pipeline.addPass(createLowerLaunches(launches));
   EntryPointsOptions entryPoints;
   entryPoints.name = name;
+  entryPoints.suffix = options.suffix;
   entryPoints.target = triple;
   pipeline.addPass(createEntryPoints(entryPoints));
   pipeline.addPass(createCanonicalizerPass());

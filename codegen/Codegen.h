@@ -17,15 +17,34 @@ struct CPUOptions {
   std::string name;
   /// LLVM's names; empty for the machine that compiles.
   std::string triple, cpu, features;
+  /// What exported names end in; they are hidden if there is something: code that another target's
+  /// entries call.
+  std::string suffix;
   /// Scalar loops instead of schedules: for tests and `formwork verify`, never for a product.
   bool unoptimized = false;
   /// If given, receives the LLVM IR that the object is made from, after optimization.
   llvm::raw_ostream *printLLVM = nullptr;
 };
 
+/// What the descriptor says of code for a GPU: a formwork_accelerator.
+struct Accelerator {
+  std::string name;       ///< "cuda sm_90"
+  std::string runtime;    ///< What its functions begin with: "formwork_cuda".
+  std::string codeSymbol; ///< What they take.
+  bool hasHostCode = false;
+};
+
+/// A file of source, by its name within the package.
+struct SourceFile {
+  std::string name, text;
+};
+
 struct Artifact {
   /// A relocatable object of the target. It exports what `entries` name, and nothing else.
   llvm::SmallVector<char, 0> object;
+  /// Further objects that it refers to.
+  std::vector<llvm::SmallVector<char, 0>> further;
+  std::optional<Accelerator> accelerator;
   std::vector<Entry> entries;
   /// What it was compiled for, as in formwork_model: "x86_64-linux-gnu znver4".
   std::string target;

@@ -32,12 +32,23 @@ static void appendBuffer(std::vector<EntryBuffer> &buffers, Type type, Dictionar
   buffers.push_back(std::move(buffer));
 }
 
+/// Gradients are what `gradients` fills and what `apply`, which has nothing else, takes.
+static void markWritten(std::vector<EntryBuffer> &buffers) {
+  static const llvm::StringSet<> written = {"output", "loss", "metric"};
+  bool takesGradients =
+      llvm::all_of(buffers, [](const EntryBuffer &buffer) { return buffer.role == "gradient"; });
+  for (EntryBuffer &buffer : buffers)
+    buffer.written =
+        written.contains(buffer.role) || (buffer.role == "gradient" && !takesGradients);
+}
+
 static std::vector<EntryBuffer> buffersOf(func::FuncOp function) {
   std::vector<EntryBuffer> buffers;
   for (unsigned i = 0; i < function.getNumArguments(); ++i)
     appendBuffer(buffers, function.getArgumentTypes()[i], function.getArgAttrDict(i));
   for (unsigned i = 0; i < function.getNumResults(); ++i)
     appendBuffer(buffers, function.getResultTypes()[i], function.getResultAttrDict(i));
+  markWritten(buffers);
   return buffers;
 }
 

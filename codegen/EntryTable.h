@@ -17,6 +17,8 @@ struct EntryBuffer {
   llvm::SmallVector<int64_t> shape;
   /// Indices must be in [0, limit); 0 if anything goes.
   int64_t limit = 0;
+  /// By the function; else it is read.
+  bool written = false;
 };
 
 /// One compilation of an entry: a function of the module, and what it exports.

@@ -5,9 +5,11 @@
 
 namespace formwork::runtime {
 
-Instance::Instance(const formwork_model &model, const formwork_context &context)
-    : descriptor(model), context(context) {
+Instance::Instance(const formwork_model &model, const formwork_context &given)
+    : descriptor(model), context(given) {
   checkInterface(model);
+  device = Device::open(model);
+  context.device = device ? device->get() : nullptr;
   if (model.state_size)
     state = AlignedMemory(model.state_size);
 }
@@ -22,22 +24,37 @@ void Instance::initialize(int64_t seed) {
   if (!descriptor.state_size)
     return;
   if (descriptor.initial_state) {
-    memcpy(state.data(), descriptor.initial_state, descriptor.state_size);
+    memcpy(writableVariables(), descriptor.initial_state, descriptor.state_size);
   } else if (const formwork_entry *init = findEntry(descriptor, "init")) {
     void *buffer = &seed;
     run(*init, /*dims=*/nullptr, &buffer);
   }
 }
 
+//===--- variables -------------------------------------------------------------------------------
+
 const void *Instance::constants() const {
   return ownConstants.data() ? ownConstants.data() : descriptor.constants;
 }
 
+const void *Instance::hostVariables() const {
+  return descriptor.state_size ? state.data() : constants();
+}
+
+int64_t Instance::variableSize() const {
+  return descriptor.state_size ? descriptor.state_size : descriptor.constants_size;
+}
+
 const std::byte *Instance::variableBytes() const {
-  return descriptor.state_size ? state.data() : static_cast<const std::byte *>(constants());
+  if (!hostIsCurrent) // Then there is a state: no function changes constants.
+    device->download(state.data(), deviceVariables.data(), descriptor.state_size);
+  hostIsCurrent = true;
+  return static_cast<const std::byte *>(hostVariables());
 }
 
 std::byte *Instance::writableVariables() {
+  variableBytes();
+  deviceIsCurrent = false;
   if (descriptor.state_size)
     return state.data();
   if (!ownConstants.data()) {
@@ -47,6 +64,17 @@ std::byte *Instance::writableVariables() {
   }
   return ownConstants.data();
 }
+
+/// To the device, if what is there is not right.
+void Instance::bringVariables() {
+  if (!deviceVariables.data())
+    deviceVariables = DeviceMemory(*device, variableSize());
+  if (const void *variables = hostVariables(); variables && !deviceIsCurrent)
+    device->upload(deviceVariables.data(), variables, variableSize());
+  deviceIsCurrent = true;
+}
+
+//===--- running ---------------------------------------------------------------------------------
 
 const formwork_concrete &Instance::select(const formwork_entry &entry, const int64_t *dims) const {
   if (const formwork_concrete *found = dispatch(entry, dims))
@@ -61,15 +89,46 @@ const formwork_concrete &Instance::select(const formwork_entry &entry, const int
            known.c_str()));
 }
 
-void Instance::run(const formwork_entry &entry, const formwork_concrete &concrete,
-                   const int64_t *dims, void *const *buffers) {
-  if (int64_t needed = concrete.arena_size(dims); needed > arena.size())
-    arena = AlignedMemory(needed);
-  int status = concrete.run(&context, constants(), state.data(), arena.data(), dims, buffers);
+void Instance::reserveArena(int64_t size) {
+  if (device && size > deviceArena.size()) {
+    deviceArena = DeviceMemory(); // Released first: there may not be room for both.
+    deviceArena = DeviceMemory(*device, size);
+  } else if (!device && size > arena.size()) {
+    arena = AlignedMemory(size);
+  }
+}
+
+void Instance::start(const formwork_entry &entry, const formwork_concrete &concrete,
+                     const int64_t *dims, void *const *buffers) {
+  reserveArena(concrete.arena_size(dims));
+  int status;
+  if (device) {
+    bringVariables();
+    hostIsCurrent = descriptor.state_size == 0;
+    bool trains = descriptor.state_size;
+    status =
+        concrete.run(&context, trains ? nullptr : deviceVariables.data(),
+                     trains ? deviceVariables.data() : nullptr, deviceArena.data(), dims, buffers);
+  } else {
+    status = concrete.run(&context, constants(), state.data(), arena.data(), dims, buffers);
+  }
+  if (status == FORMWORK_DEVICE_FAILED)
+    device->fail();
   if (status != FORMWORK_OK)
     throw Error(text("%s: '%s' refused sizes %s: two that must agree do not, or one is negative",
                      descriptor.name, entry.name,
                      describeShape({dims, size_t(entry.dim_count)}).c_str()));
+}
+
+void Instance::finish() {
+  if (device)
+    device->synchronize();
+}
+
+void Instance::run(const formwork_entry &entry, const formwork_concrete &concrete,
+                   const int64_t *dims, void *const *buffers) {
+  start(entry, concrete, dims, buffers);
+  finish();
 }
 
 const formwork_variable *findVariable(const formwork_model &model, formwork_role role) {

@@ -1,10 +1,15 @@
 // A model with its own variables and scratch memory: what a program runs and trains.
 //
+// A model with code for a GPU runs there: FORMWORK_DEVICE in the environment says on which one, by
+// its number, or `cpu`. Without it, the first one is taken, or the CPU where there is none and the
+// model has code for it.
+//
 // Not for several threads at once (one instance per thread; the descriptor and the pool are
 // shared).
 #pragma once
 
 #include "runtime/Descriptor.h"
+#include "runtime/Device.h"
 #include "runtime/Memory.h"
 
 #include <cstddef>
@@ -24,8 +29,8 @@ public:
   void initialize(int64_t seed);
   bool needsWeights() const;
 
-  /// The bytes that the variables' offsets count from. Writing to a model that does not train
-  /// detaches it from the constants compiled in.
+  /// The bytes that the variables' offsets count from, until the next run. Writing to a model that
+  /// does not train detaches it from the constants compiled in.
   const std::byte *variableBytes() const;
   std::byte *writableVariables();
 
@@ -37,15 +42,32 @@ public:
   void run(const formwork_entry &entry, const int64_t *dims, void *const *buffers) {
     run(entry, select(entry, dims), dims, buffers);
   }
+  /// The same, but what it fills is there only after `finish` or a later `run`: a GPU goes on while
+  /// the next batch is prepared.
+  void start(const formwork_entry &, const formwork_concrete &, const int64_t *dims,
+             void *const *buffers);
+  void finish();
+
+  /// Where it runs: a GPU's name, or null for the CPU.
+  const char *deviceName() const { return device ? device->name() : nullptr; }
 
 private:
   const void *constants() const;
+  const void *hostVariables() const;
+  int64_t variableSize() const;
+  void bringVariables();
+  void reserveArena(int64_t size);
 
   const formwork_model &descriptor;
   formwork_context context;
-  AlignedMemory state;
-  AlignedMemory ownConstants; // empty while those compiled in are used
+  std::unique_ptr<Device> device; // null: the CPU
+  mutable AlignedMemory state;    // with a device, a copy
+  AlignedMemory ownConstants;     // empty while those compiled in are used
   AlignedMemory arena;
+  DeviceMemory deviceVariables, deviceArena;
+  // Which of the two copies of the variables is right; both may be.
+  mutable bool hostIsCurrent = true;
+  bool deviceIsCurrent = false;
 };
 
 /// The variable of that role, or null: there is at most one rng, one learning rate.

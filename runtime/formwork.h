@@ -6,7 +6,7 @@
  * or writes, and calls on distinct state and arena may run at the same time.
  */
 #ifndef FORMWORK_ABI
-#define FORMWORK_ABI 2
+#define FORMWORK_ABI 3
 
 #include <stdint.h>
 
@@ -41,13 +41,19 @@ typedef enum formwork_role {
   FORMWORK_METRIC_STATE = 13
 } formwork_role;
 
+/* A GPU with a model's kernels loaded, by `open` of a formwork_accelerator. */
+typedef struct formwork_device formwork_device;
+
 /* Passed to every call. `parallel_for`, when not NULL, runs body(task, begin, end) over disjoint
  * ranges that cover [0, chunks) and returns when all have returned; it may call from any thread.
- * NULL means: serially. Results have the same bits either way. */
+ * NULL means: serially. Results have the same bits either way.
+ * `device`, when not NULL, was opened by this model's accelerator and is where the call runs; only
+ * models that have an accelerator look at it. */
 typedef struct formwork_context {
   void (*parallel_for)(void *pool, int64_t chunks,
                        void (*body)(void *task, int64_t begin, int64_t end), void *task);
   void *pool;
+  formwork_device *device;
 } formwork_context;
 
 /* Every compiled function. Returns 0, or a formwork_status.
@@ -56,14 +62,20 @@ typedef struct formwork_context {
  *   arena      scratch of at least the arena size for `dims`, aligned to 64; contents mean nothing
  *   dims       the size of each symbol of the entry, in order; may be NULL if it has none
  *   buffers    one pointer per formwork_tensor of the entry, row-major and dense, aligned to their
- *              element; outputs must not overlap anything else */
+ *              element; outputs must not overlap anything else
+ * With a device, constants, state and arena are memory of that device (the accelerator's
+ * `allocate`); buffers are the caller's own memory as ever. The call may return before the device
+ * is done: buffers it reads are the caller's again, those it fills must stay and are filled when
+ * `synchronize` returns. */
 typedef int formwork_function(const formwork_context *context, const void *constants, void *state,
                               void *arena, const int64_t *dims, void *const *buffers);
 
 typedef enum formwork_status {
   FORMWORK_OK = 0,
-  FORMWORK_BAD_DIMS = 1 /* negative, not what this concrete function was compiled for, or two sizes
-                           that must agree do not */
+  FORMWORK_BAD_DIMS = 1, /* negative, not what this concrete function was compiled for, or two sizes
+                            that must agree do not */
+  FORMWORK_NO_DEVICE = 2,    /* the context has no device, and the model no code for the CPU */
+  FORMWORK_DEVICE_FAILED = 3 /* the accelerator's `message` says why; so will all later calls */
 } formwork_status;
 
 /* A buffer of an entry. */
@@ -138,6 +150,32 @@ static inline int64_t formwork_place(const formwork_variable *variable, int64_t 
          column % variable->panel;
 }
 
+/* What models that run on GPUs offer beside their functions. Nothing here is global: a program may
+ * open several devices, of one model or of several, each for one thread at a time. All functions
+ * but `open`, `close` and `message` are for opened devices; those that return int return a
+ * formwork_status. */
+typedef struct formwork_accelerator {
+  const char *name;      /* "cuda sm_80 sm_90" */
+  int32_t has_host_code; /* 1 if the model runs on the CPU as well, where a context has no device */
+  int32_t reserved;
+  const void *code; /* the model's kernels: what `open` takes */
+  /* Loads the driver and the kernels onto GPU `number`, from 0. Needs nothing but the driver to be
+   * installed. *device is NULL only if there is no memory; after any other failure it holds the
+   * message, and nothing may be done with it but to close it. */
+  int (*open)(const void *code, int32_t number, formwork_device **device);
+  void (*close)(formwork_device *device);
+  /* Why the last call failed, or which GPU it is; lives as long as the device. */
+  const char *(*message)(const formwork_device *device);
+  /* Device memory of `size` bytes, all zero, aligned to 256; NULL if there is none. */
+  void *(*allocate)(formwork_device *device, int64_t size);
+  void (*release)(formwork_device *device, void *memory);
+  /* Copies between device memory and the caller's, after all that was called before. */
+  int (*upload)(formwork_device *device, void *to, const void *from, int64_t size);
+  int (*download)(formwork_device *device, void *to, const void *from, int64_t size);
+  /* Waits for all calls; then their outputs are where the caller wanted them. */
+  int (*synchronize)(formwork_device *device);
+} formwork_accelerator;
+
 typedef struct formwork_model {
   uint32_t abi;  /* FORMWORK_ABI */
   uint32_t size; /* sizeof(formwork_model), for later additions at its end */
@@ -156,6 +194,7 @@ typedef struct formwork_model {
   int32_t entry_count;
   const formwork_variable *variables;
   const formwork_entry *entries;
+  const formwork_accelerator *accelerator; /* NULL if it runs on the CPU only */
 } formwork_model;
 
 #ifdef __cplusplus

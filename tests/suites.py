@@ -76,6 +76,7 @@ def suites():
     yield script("cuda/models.py", 20)
     yield script("differential/run.py", 40)
     yield script("training/proof.py", 20)
+    yield script("cuda/run.py", 20)
     yield script("examples.py", 15)
     yield script("structure.py", 10)
 
@@ -87,6 +88,7 @@ def run(suite):
         FORMWORK_BUILD=str(BUILD),
         FORMWORK_PYTHON=PYTHON,
         FORMWORK_CACHE=str(BUILD / "cache"),
+        VIRTUAL_ENV=str(BUILD / "venv"),  # where NVRTC is looked for
         TF_CPP_MIN_LOG_LEVEL="3",
     )
     try:

@@ -16,31 +16,36 @@ namespace formwork {
 
 //===--- targets ---------------------------------------------------------------------------------
 
-static constexpr StringRef linux64 = "x86_64-unknown-linux-gnu";
-
-static constexpr Target allTargets[] = {
-    {"host", "this machine, with all that its processor can do", "", "", "-march=native"},
-    {"x86-64-v3", "x86-64 processors with AVX2 and FMA, since about 2013", linux64, "x86-64-v3",
-     "-march=x86-64-v3"},
-    {"x86-64-v4", "x86-64 processors with AVX-512", linux64, "x86-64-v4", "-march=x86-64-v4"},
-    {"aarch64-linux-gnu", "64-bit Arm processors", "aarch64-unknown-linux-gnu", "generic", ""},
-};
-
-ArrayRef<Target> targets() { return allTargets; }
-
-const Target &targetOf(const CompileOptions &options) {
-  return *llvm::find_if(allTargets,
-                        [&](const Target &target) { return target.name == options.target; });
+/// The command line has refused what cannot be chosen.
+static TargetChoice chosen(const CompileOptions &options) {
+  std::string problem;
+  std::optional<TargetChoice> choice = chooseTarget(options.target, problem);
+  assert(choice && "a target that nobody checked");
+  return *choice;
 }
 
 static CPUOptions cpuOptions(const CompileOptions &options) {
   CPUOptions cpu;
   cpu.name = options.name;
   cpu.unoptimized = options.unoptimized;
-  const Target &target = targetOf(options);
-  cpu.triple = target.triple;
-  cpu.cpu = target.cpu;
+  Machine host = chosen(options).host;
+  cpu.triple = host.triple;
+  cpu.cpu = host.cpu;
   return cpu;
+}
+
+static TargetOptions targetOptions(const CompileOptions &options, const TargetChoice &choice) {
+  TargetOptions result;
+  result.name = options.name;
+  result.host = choice.host;
+  result.unoptimized = options.unoptimized;
+  result.tf32 = options.tf32;
+  result.acceptedSpills = options.acceptedSpills;
+  result.report = options.report;
+  // Two codes under one name: the accelerator's has it, and calls the other.
+  if (choice.accelerator && choice.onHost)
+    result.hostSuffix = "__host";
+  return result;
 }
 
 //===--- what is asked for -----------------------------------------------------------------------
@@ -130,15 +135,42 @@ static void embed(package::Description &description, ImportedModel &model,
   description.initialState = std::move(values);
 }
 
-static LogicalResult compileObject(ModuleOp module, const CPUOptions &options,
-                                   const StateLayout &layout, CompiledModel &compiled) {
-  auto artifact = compileForCPU(module, options);
+/// For the CPU, an accelerator, or both in one artifact.
+static FailureOr<Artifact> compileForTargets(ModuleOp module, const CompileOptions &options) {
+  TargetChoice choice = chosen(options);
+  TargetOptions forAll = targetOptions(options, choice);
+  if (!choice.accelerator)
+    return choice.cpu->compile(module, choice.host, forAll);
+  OwningOpRef<ModuleOp> forHost = choice.onHost ? module.clone() : nullptr;
+  auto artifact = choice.accelerator->compile(module, choice.accelerated, forAll);
+  if (failed(artifact) || !forHost)
+    return artifact;
+  auto onHost = choice.cpu->compile(*forHost, choice.host, forAll);
+  if (failed(onHost))
+    return failure();
+  artifact->further.push_back(std::move(onHost->object));
+  return artifact;
+}
+
+static LogicalResult compileObjects(ModuleOp module, const CompileOptions &options,
+                                    const StateLayout &layout, CompiledModel &compiled) {
+  auto artifact = compileForTargets(module, options);
   if (failed(artifact))
     return failure();
   compiled.description =
       package::describe(artifact->entries, artifact->target, layout, options.name);
+  if (const auto &accelerator = artifact->accelerator)
+    compiled.description.accelerator = {accelerator->name, accelerator->runtime,
+                                        accelerator->codeSymbol, accelerator->hasHostCode};
   compiled.artifact = std::move(*artifact);
   return success();
+}
+
+std::vector<StringRef> CompiledModel::objects() const {
+  std::vector<StringRef> all{{artifact.object.data(), artifact.object.size()}};
+  for (const auto &object : artifact.further)
+    all.emplace_back(object.data(), object.size());
+  return all;
 }
 
 static LogicalResult printSource(ModuleOp module, const CPUOptions &options,
@@ -176,13 +208,25 @@ FailureOr<CompiledModel> compileModel(MLIRContext &context, const CompileOptions
     return failure();
   CompiledModel compiled;
   auto generated = options.source ? printSource(module, cpu, layout, compiled)
-                                  : compileObject(module, cpu, layout, compiled);
+                                  : compileObjects(module, options, layout, compiled);
   if (failed(generated))
     return failure();
   embed(compiled.description, *model, std::move(values));
   compiled.triple =
       llvm::Triple(cpu.triple.empty() ? llvm::sys::getDefaultTargetTriple() : cpu.triple);
   return compiled;
+}
+
+FailureOr<std::vector<SourceFile>> printAccelerated(MLIRContext &context,
+                                                    const CompileOptions &options, StringRef kind) {
+  auto model = import(context, options);
+  if (failed(model) || failed(lowerToFw(*model->module, options.train)) ||
+      failed(lowerToKernels(*model->module, options)) ||
+      failed(lower(*model->module, buildPlanPipeline)))
+    return failure();
+  TargetChoice choice = chosen(options);
+  return choice.accelerator->print(kind, *model->module, choice.accelerated,
+                                   targetOptions(options, choice));
 }
 
 FailureOr<std::optional<int64_t>> predictFlops(MLIRContext &context,

@@ -1,7 +1,7 @@
 // The compiler as one function: a model file in, an artefact out.
 #pragma once
 
-#include "codegen/Codegen.h"
+#include "codegen/Target.h"
 #include "codegen/cpp/Cpp.h"
 #include "codegen/package/Description.h"
 #include "tools/CompileSettings.h"
@@ -22,13 +22,16 @@ enum class Stage {
 struct CompileOptions {
   std::string model; ///< Path of the file.
   std::string name;  ///< Begins every exported name; empty: the file's name without its ending.
-  std::string target = "host";
+  std::string target = "host";         ///< As chooseTarget takes it.
   std::vector<std::string> signatures; ///< As in tools/Signature.h.
   int64_t batch = 0;                   ///< A further signature, if the batch is the only symbol.
   bool train = false;
-  bool source = false;             ///< C++ instead of an object.
-  std::optional<int64_t> maxArena; ///< Bytes no concrete function may exceed.
-  int64_t seed = 0;                ///< Of fresh weights, where they are embedded.
+  bool source = false;                     ///< C++ instead of an object.
+  bool tf32 = false;                       ///< As in TargetOptions.
+  std::vector<std::string> acceptedSpills; ///< As in TargetOptions.
+  llvm::raw_ostream *report = nullptr;     ///< As in TargetOptions.
+  std::optional<int64_t> maxArena;         ///< Bytes no concrete function may exceed.
+  int64_t seed = 0;                        ///< Of fresh weights, where they are embedded.
   CompileSettings settings;
 
   // For `formwork verify`.
@@ -43,6 +46,9 @@ struct CompiledModel {
   std::vector<SourceFile> source; ///< Empty where an object was.
   package::Description description;
   llvm::Triple triple;
+
+  /// Of the artifact, all of its objects.
+  std::vector<llvm::StringRef> objects() const;
 };
 
 /// Compiles a model down to an object and what its package says about it. Whatever is wrong is
@@ -54,20 +60,13 @@ mlir::FailureOr<CompiledModel> compileModel(mlir::MLIRContext &context,
 mlir::LogicalResult printStage(mlir::MLIRContext &context, const CompileOptions &options,
                                Stage stage, llvm::raw_ostream &out);
 
+/// Prints what only the target's accelerator can: its source, its assembly.
+mlir::FailureOr<std::vector<SourceFile>>
+printAccelerated(mlir::MLIRContext &context, const CompileOptions &options, llvm::StringRef kind);
+
 /// Floating point operations of `predict` for the first signature or batch; nothing if there is
 /// none or if they depend on the data.
 mlir::FailureOr<std::optional<int64_t>> predictFlops(mlir::MLIRContext &context,
                                                      const CompileOptions &options);
-
-/// A value of `--target`.
-struct Target {
-  llvm::StringRef name, help;
-  /// LLVM's names of the machine; empty for this one.
-  llvm::StringRef triple, cpu;
-  /// How a compiler of C++ is told.
-  llvm::StringRef option;
-};
-llvm::ArrayRef<Target> targets();
-const Target &targetOf(const CompileOptions &options);
 
 } // namespace formwork

@@ -5,11 +5,6 @@
 
 namespace formwork {
 
-/// A file of source, by its name within the package.
-struct SourceFile {
-  std::string name, text;
-};
-
 struct CppSource {
   /// NAME.cpp; where kernels are many, NAME_kernels_1.cpp, ... and NAME_kernels.h too.
   std::vector<SourceFile> files;

@@ -33,4 +33,25 @@ def PrintCUDA : Pass<"fw-print-cuda", "::mlir::ModuleOp"> {
   let description = [{ For tests: changes nothing. }];
 }
 
+def CUDAHost : Pass<"fw-cuda-host", "::mlir::ModuleOp"> {
+  let summary = "Launches, copies and single elements of host schedules to calls of the device";
+  let description = [{
+    After fw-cuda-tile. The calls are those of runtime/cuda/interface.h. Kernels disappear.
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"
+  ];
+}
+
+def CUDAEntryPoints : Pass<"fw-cuda-entry-points", "::mlir::ModuleOp"> {
+  let summary = "Wrap each host function in the C interface of runtime/formwork.h";
+  let options = [
+    Option<"name", "name", "std::string", "\"model\"", "What exported names begin with">,
+    Option<"hostSuffix", "host-suffix", "std::string", "",
+           "What the names of the CPU's code end in; empty if there is none">
+  ];
+  let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect"];
+}
+
 #endif

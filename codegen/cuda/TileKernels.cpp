@@ -131,6 +131,9 @@ LogicalResult KernelWriter::writeBody() {
   function->setAttr("fw.form", builder.getStringAttr(form));
   if (fitsNarrowIndices())
     function->setAttr("fw.narrow", builder.getUnitAttr());
+  // What is reused from registers must stay there: spills are refused.
+  if (llvm::any_of(plan.groups, [](const Group &group) { return bool(group.tiles); }))
+    function->setAttr("fw.hot", builder.getUnitAttr());
   Writer writer(builder);
   Evaluator evaluator(kernel, writer, /*hasFMA=*/true);
   if (failed(bindArguments(kernel, evaluator, writer, function.getArguments())))

@@ -10,6 +10,7 @@ using namespace mlir;
 
 namespace formwork {
 
+/// How many of the last dimensions lie without gaps in a buffer of `type`.
 int64_t denseDimensions(MemRefType type) {
   SmallVector<int64_t> strides;
   int64_t offset, expected = 1, count = 0;
@@ -28,9 +29,9 @@ int64_t denseDimensions(MemRefType type) {
   return count;
 }
 
-/// The part of `buffer` at `indices` of its first dimensions, as a dense buffer.
+/// The part of `buffer` at `indices` of its first dimensions; as a dense buffer, if it is `dense`.
 static Value partAt(OpBuilder &builder, Location location, LLVMTypeConverter &types, Value buffer,
-                    ValueRange indices) {
+                    ValueRange indices, bool dense) {
   auto type = cast<MemRefType>(buffer.getType());
   size_t outer = indices.size();
   SmallVector<OpFoldResult> offsets(type.getRank(), builder.getIndexAttr(0));
@@ -47,17 +48,27 @@ static Value partAt(OpBuilder &builder, Location location, LLVMTypeConverter &ty
         builder, location,
         memref::SubViewOp::inferRankReducedResultType(shape, type, offsets, sizes, strides), buffer,
         offsets, sizes, strides);
-  auto dense = MemRefType::get(shape, type.getElementType());
-  return part.getType() == dense ? part : BufferBuilder(builder, types).rebased(part, dense);
+  auto rebased = MemRefType::get(shape, type.getElementType());
+  if (!dense || part.getType() == rebased)
+    return part;
+  return BufferBuilder(builder, types).rebased(part, rebased);
 }
 
-static void lower(memref::CopyOp copy, LLVMTypeConverter &types) {
+int64_t dimensionsWithGaps(memref::CopyOp copy) {
+  auto from = cast<MemRefType>(copy.getSource().getType());
+  auto to = cast<MemRefType>(copy.getTarget().getType());
+  return to.getRank() - std::min(denseDimensions(to), denseDimensions(from));
+}
+
+static void lower(memref::CopyOp copy, LLVMTypeConverter &types, CopiedGaps left) {
   Location location = copy.getLoc();
   Value from = copy.getSource(), to = copy.getTarget();
   auto type = cast<MemRefType>(to.getType());
-  int64_t dense =
-      std::min(denseDimensions(type), denseDimensions(cast<MemRefType>(from.getType())));
-  int64_t outer = type.getRank() - dense;
+  int64_t gaps = dimensionsWithGaps(copy);
+  bool rows = left == CopiedGaps::InOneDimension && gaps > 0;
+  if (rows && gaps == 1)
+    return;
+  int64_t outer = rows ? gaps - 1 : gaps;
 
   OpBuilder builder(copy);
   Value zero = arith::ConstantIndexOp::create(builder, location, 0);
@@ -65,25 +76,26 @@ static void lower(memref::CopyOp copy, LLVMTypeConverter &types) {
   SmallVector<Value> begins(outer, zero), steps(outer, one), ends;
   for (int64_t i = 0; i < outer; ++i)
     ends.push_back(memref::DimOp::create(builder, location, to, i));
-  scf::buildLoopNest(
-      builder, location, begins, ends, steps, [&](OpBuilder &inner, Location, ValueRange indices) {
-        if (dense == 0 && type.getRank() > 0) {
-          Value element = memref::LoadOp::create(inner, location, from, indices);
-          memref::StoreOp::create(inner, location, element, to, indices);
-          return;
-        }
-        memref::CopyOp::create(inner, location, partAt(inner, location, types, from, indices),
-                               partAt(inner, location, types, to, indices));
-      });
+  scf::buildLoopNest(builder, location, begins, ends, steps,
+                     [&](OpBuilder &inner, Location, ValueRange indices) {
+                       if (outer == type.getRank() && type.getRank() > 0) {
+                         Value element = memref::LoadOp::create(inner, location, from, indices);
+                         memref::StoreOp::create(inner, location, element, to, indices);
+                         return;
+                       }
+                       memref::CopyOp::create(inner, location,
+                                              partAt(inner, location, types, from, indices, !rows),
+                                              partAt(inner, location, types, to, indices, !rows));
+                     });
   copy.erase();
 }
 
-void lowerCopies(func::FuncOp function) {
+void lowerCopies(func::FuncOp function, CopiedGaps left) {
   LLVMTypeConverter types(function.getContext());
   SmallVector<memref::CopyOp> copies;
   function.walk([&](memref::CopyOp copy) { copies.push_back(copy); });
   for (memref::CopyOp copy : copies)
-    lower(copy, types);
+    lower(copy, types, left);
 }
 
 } // namespace formwork

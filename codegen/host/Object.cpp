@@ -175,6 +175,16 @@ struct PassChoice : llvm::OptPassGate {
 };
 } // namespace
 
+LogicalResult verifyLowered(ModuleOp module) {
+  WalkResult result = module.walk([](Operation *op) {
+    if (isa<ModuleOp>(op) || op->getDialect()->getNamespace() == "llvm")
+      return WalkResult::advance();
+    op->emitError("has no lowering to this target");
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
 LogicalResult emitObject(ModuleOp module, llvm::TargetMachine &machine,
                          SmallVectorImpl<char> &object, llvm::raw_ostream *text) {
   DialectRegistry translations;

@@ -24,4 +24,7 @@ CPUTarget scheduledFor(const llvm::TargetMachine &machine);
 mlir::LogicalResult emitObject(mlir::ModuleOp module, llvm::TargetMachine &machine,
                                llvm::SmallVectorImpl<char> &object, llvm::raw_ostream *text);
 
+/// All that may be left is what LLVM can translate; anything else is named by its layer.
+mlir::LogicalResult verifyLowered(mlir::ModuleOp module);
+
 } // namespace formwork

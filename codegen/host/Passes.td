@@ -42,6 +42,7 @@ def EntryPoints : Pass<"fw-entry-points", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"name", "name", "std::string", "\"model\"", "What exported names begin with">,
+    Option<"suffix", "suffix", "std::string", "", "What they end in; hidden if there is one">,
     Option<"target", "target", "std::string", "", "LLVM's triple">
   ];
   let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect"];

@@ -41,17 +41,8 @@ formwork_dtype dtypeOf(Type type) {
 static std::vector<int64_t> vectorOf(ArrayRef<int64_t> sizes) { return sizes.vec(); }
 
 static Tensor tensorOf(const EntryBuffer &buffer) {
-  return {buffer.name, roleOf(buffer.role), dtypeOf(buffer.element), vectorOf(buffer.shape),
-          buffer.limit};
-}
-
-/// Gradients are what `gradients` fills and what `apply`, which has nothing else, takes.
-static void markWritten(std::vector<Tensor> &buffers) {
-  bool takesGradients =
-      llvm::all_of(buffers, [](const Tensor &buffer) { return buffer.role == FORMWORK_GRADIENT; });
-  for (Tensor &buffer : buffers)
-    buffer.written = (buffer.role >= FORMWORK_OUTPUT && buffer.role <= FORMWORK_METRIC) ||
-                     (buffer.role == FORMWORK_GRADIENT && !takesGradients);
+  return {buffer.name,  roleOf(buffer.role), dtypeOf(buffer.element), vectorOf(buffer.shape),
+          buffer.limit, buffer.written};
 }
 
 /// "batch" for symbol 0, "tokens_dim1" for one that is first seen in tokens.
@@ -83,7 +74,6 @@ static Entry entryOf(const formwork::Entry &compiled) {
   entry.name = compiled.name;
   for (const EntryBuffer &buffer : compiled.buffers)
     entry.buffers.push_back(tensorOf(buffer));
-  markWritten(entry.buffers);
   entry.dims = nameDims(entry.buffers, compiled.dimCount);
   for (const ConcreteEntry &concrete : compiled.concretes)
     entry.concretes.push_back(concreteOf(concrete));

@@ -51,6 +51,14 @@ struct Variable {
   std::string slotOf; ///< Empty if this is not a slot.
 };
 
+/// Code for a GPU, by the symbols of the objects that hold it.
+struct Accelerator {
+  std::string name;    ///< "cuda sm_90"
+  std::string runtime; ///< What its functions begin with: "formwork_cuda".
+  std::string code;    ///< What they take.
+  bool hasHostCode = false;
+};
+
 struct Description {
   std::string name; ///< A C identifier; begins every symbol.
   std::string target;
@@ -62,6 +70,7 @@ struct Description {
   std::vector<char> initialState; ///< stateSize bytes, or empty: `init` makes it.
   std::vector<Variable> variables;
   std::vector<Entry> entries;
+  std::optional<Accelerator> accelerator;
 
   bool trains() const { return stateSize != 0; }
 };

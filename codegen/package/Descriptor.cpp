@@ -66,6 +66,7 @@ private:
   Constant *concrete(const Concrete &concrete);
   Constant *entry(const Entry &entry);
   Constant *variable(const Variable &variable);
+  Constant *accelerator(const Accelerator &accelerator);
   Constant *model();
 
   const Description &description;
@@ -153,6 +154,20 @@ Constant *Writer::variable(const Variable &variable) {
               stringOrNull(variable.slotOf)});
 }
 
+Constant *Writer::accelerator(const Accelerator &accelerator) {
+  auto hidden = [](Constant *symbol) {
+    cast<GlobalValue>(symbol)->setVisibility(GlobalValue::HiddenVisibility);
+    return symbol;
+  };
+  SmallVector<Constant *> fields = {
+      string(accelerator.name), i32(accelerator.hasHostCode), i32(0),
+      hidden(cast<Constant>(module.getOrInsertGlobal(accelerator.code, Type::getInt8Ty(context))))};
+  for (StringRef member :
+       {"open", "close", "message", "allocate", "release", "upload", "download", "synchronize"})
+    fields.push_back(hidden(function(accelerator.runtime + "_" + member.str())));
+  return table(row(fields), sizeof(formwork_accelerator), "accelerator");
+}
+
 Constant *Writer::model() {
   SmallVector<Constant *> variables, entries;
   for (const Variable &declared : description.variables)
@@ -165,7 +180,8 @@ Constant *Writer::model() {
               i64(description.constantsSize), blob(description.constants, "constants"),
               blob(description.initialState, "initial_state"), i32(variables.size()),
               i32(entries.size()), table(variables, sizeof(formwork_variable), "variables"),
-              table(entries, sizeof(formwork_entry), "entries")});
+              table(entries, sizeof(formwork_entry), "entries"),
+              description.accelerator ? accelerator(*description.accelerator) : null()});
 }
 
 /// Defines `name`, a function that returns; `body` writes what.

@@ -105,6 +105,9 @@ private:
   std::string arenaMacro(const Function &function, const Concrete &concrete) const;
   SmallVector<std::string> parameters(const Function &function, bool method) const;
   std::string constants() const;
+  bool givenConstants() const;
+  void printConstructor();
+  void printStorage();
 
   const Description &description;
   raw_ostream &os;
@@ -112,8 +115,8 @@ private:
 } // namespace
 
 Function Printer::named(const Entry &entry) const {
-  Scope scope({"context", "context_", "state", "state_", "arena", "dims", "buffers", "reserve",
-               "formwork_context", description.name});
+  Scope scope({"context", "context_", "constants", "constants_", "finish", "state", "state_",
+               "arena", "dims", "buffers", "reserve", "formwork_context", description.name});
   std::string prefix = description.name + "_";
   // An argument would hide the function of that name that is called beside it.
   auto argument = [&](StringRef name) {
@@ -146,7 +149,14 @@ std::string Printer::arenaMacro(const Function &function, const Concrete &concre
   return (name + Twine("_") + join(sizes, "X")).str();
 }
 
+/// Whether callers say where the weights are: with a GPU, not always where they are embedded.
+bool Printer::givenConstants() const {
+  return description.accelerator && !description.constants.empty();
+}
+
 std::string Printer::constants() const {
+  if (givenConstants())
+    return "constants";
   return description.constants.empty() ? "NULL" : description.name + "_constants";
 }
 
@@ -170,6 +180,15 @@ void Printer::printIntroduction() {
        << (description.initialState.empty() ? description.name + "_init makes it."
                                             : "a copy of " + description.name + "_initial_state.")
        << "\n";
+  if (description.accelerator)
+    os << " *\n * With a device in the context, opened by " << description.name
+       << "_model()->accelerator, calls run there\n"
+       << " * (" << commentText(description.accelerator->name)
+       << "): " << (description.trains() ? "state" : "constants")
+       << " and arena are then memory that its `allocate` gave, and\n"
+       << " * buffers are filled when its `synchronize` returns. Without a device, "
+       << (description.accelerator->hasHostCode ? "the CPU computes.\n"
+                                                : "calls return\n * FORMWORK_NO_DEVICE.\n");
   printVariables();
   os << " */\n";
 }
@@ -241,6 +260,8 @@ SmallVector<std::string> Printer::parameters(const Function &function, bool meth
     result.push_back("const formwork_context *context");
     if (description.trains())
       result.push_back("void *state");
+    if (givenConstants())
+      result.push_back("const void *constants");
     result.push_back("void *arena");
   }
   for (const std::string &dim : function.dims)
@@ -317,15 +338,18 @@ void Printer::printMethod(const Function &function, StringRef name) {
   SmallVector<std::string> arguments{"&context_"};
   if (description.trains())
     arguments.push_back("state_.get()");
+  if (givenConstants())
+    arguments.push_back("constants_.get()");
   arguments.push_back(
       formatv("reserve({0}_arena_size({1}))", function.name, join(function.dims, ", ")));
   append_range(arguments, function.dims);
   append_range(arguments, function.buffers);
+  std::string call = formatv("{0}({1})", function.name, join(arguments, ", "));
   os << "  int " << name << "(" << join(parameters(function, /*method=*/true), ", ") << ") {\n"
-     << "    return " << function.name << "(" << join(arguments, ", ") << ");\n  }\n";
+     << "    return " << (description.accelerator ? "finish(" + call + ")" : call) << ";\n  }\n";
 }
 
-static constexpr char classStorage[] = R"(
+static constexpr char memoryOfCpu[] = R"(
 private:
   struct free_aligned {
     void operator()(void *p) const { ::operator delete(p, std::align_val_t(64)); }
@@ -335,8 +359,46 @@ private:
   static memory allocate(int64_t size) {
     return memory(::operator new(static_cast<size_t>(size), std::align_val_t(64)));
   }
-  void *reserve(int64_t size) {
+)";
+
+/// {0}: the model's name.
+static constexpr char memoryOfDevice[] = R"(
+private:
+  struct free_aligned {{
+    formwork_device *device;
+    void operator()(void *p) const {{
+      if (device)
+        {0}_model()->accelerator->release(device, p);
+      else
+        ::operator delete(p, std::align_val_t(64));
+    }
+  };
+  using memory = std::unique_ptr<void, free_aligned>;
+
+  memory allocate(int64_t size) {{
+    if (!context_.device)
+      return memory(::operator new(static_cast<size_t>(size), std::align_val_t(64)));
+    void *p = {0}_model()->accelerator->allocate(context_.device, size);
+    if (!p)
+      throw std::bad_alloc();
+    return memory(p, free_aligned{{context_.device});
+  }
+  void fill(const memory &to, const void *from, int64_t size) {{
+    if (!context_.device)
+      std::memcpy(to.get(), from, static_cast<size_t>(size));
+    else if ({0}_model()->accelerator->upload(context_.device, to.get(), from, size))
+      throw std::runtime_error({0}_model()->accelerator->message(context_.device));
+  }
+  int finish(int status) {{
+    if (status != FORMWORK_OK || !context_.device)
+      return status;
+    return {0}_model()->accelerator->synchronize(context_.device);
+  }
+)";
+
+static constexpr char reservation[] = R"(  void *reserve(int64_t size) {
     if (size > arena_size_) {
+      arena_.reset();
       arena_ = allocate(size);
       arena_size_ = size;
     }
@@ -348,36 +410,66 @@ private:
   int64_t arena_size_ = 0;
 )";
 
+void Printer::printStorage() {
+  if (description.accelerator)
+    os << formatv(memoryOfDevice, description.name).str();
+  else
+    os << memoryOfCpu;
+  os << reservation;
+  if (description.trains())
+    os << "  memory state_;\n";
+  if (givenConstants())
+    os << "  memory constants_;\n";
+}
+
+void Printer::printConstructor() {
+  const std::string &name = description.name;
+  os << "  explicit " << name << "(formwork_context context = {}) : context_(context) {";
+  auto fill = [&](StringRef member, const Twine &from, const std::string &size) {
+    if (description.accelerator)
+      os << "\n    fill(" << member << ", " << from << ", " << size << ");";
+    else
+      os << "\n    std::memcpy(" << member << ".get(), " << from << ", " << size << ");";
+  };
+  if (description.trains()) {
+    os << "\n    state_ = allocate(" << macro("STATE_SIZE") << ");";
+    if (!description.initialState.empty())
+      fill("state_", name + "_initial_state", macro("STATE_SIZE"));
+    else
+      os << "\n    const int64_t seed = 0;\n    init(&seed);";
+  }
+  if (givenConstants()) {
+    os << "\n    constants_ = allocate(" << macro("CONSTANTS_SIZE") << ");";
+    fill("constants_", name + "_constants", macro("CONSTANTS_SIZE"));
+  }
+  os << (description.trains() || givenConstants() ? "\n  }\n" : "}\n");
+}
+
 void Printer::printClass() {
   const std::string &name = description.name;
   os << "#if defined(__cplusplus) && __cplusplus >= 201703L\n"
-     << "#include <cstring>\n#include <memory>\n#include <new>\n\nnamespace formwork {\n\n"
+     << "#include <cstring>\n#include <memory>\n#include <new>\n"
+     << (description.accelerator ? "#include <stdexcept>\n" : "") << "\nnamespace formwork {\n\n"
      << "/// The model with " << (description.trains() ? "its own state and " : "")
      << "an arena that grows as calls need it. One thread at a time.\n"
-     << "/// Functions are those above; memory that cannot be had is a std::bad_alloc.\n"
-     << "class " << name << " {\npublic:\n"
-     << "  explicit " << name << "(formwork_context context = {}) : context_(context)";
-  if (!description.trains()) {
-    os << " {}\n";
-  } else {
-    os << ", state_(allocate(" << macro("STATE_SIZE") << ")) {\n    "
-       << (description.initialState.empty() ? "const int64_t seed = 0;\n    " + name +
-                                                  "_init(&context_, state_.get(), reserve(" + name +
-                                                  "_init_arena_size()), &seed);"
-                                            : "std::memcpy(state_.get(), " + name +
-                                                  "_initial_state, " + macro("STATE_SIZE") + ");")
-       << "\n  }\n  void *state() { return state_.get(); }\n";
-  }
+     << "/// Functions are those above; memory that cannot be had is a std::bad_alloc.\n";
+  if (description.accelerator)
+    os << "/// Where the context has a device, all of it is there; functions wait for their "
+          "results.\n";
+  os << "class " << name << " {\npublic:\n";
+  printConstructor();
+  if (description.trains())
+    os << "  void *state() { return state_.get(); }\n";
   os << "\n";
-  Scope methods({name, "state", "context_", "state_", "arena_", "arena_size_", "reserve",
-                 "allocate", "memory", "free_aligned"});
+  Scope methods({name, "state", "context_", "state_", "constants_", "arena_", "arena_size_",
+                 "reserve", "allocate", "fill", "finish", "memory", "free_aligned"});
   for (const Entry &entry : description.entries) {
     Function function = named(entry);
     if (parameters(function, /*method=*/false).size() <= maxParameters)
       printMethod(function, methods.unique(entry.name));
   }
-  os << classStorage << (description.trains() ? "  memory state_;\n" : "")
-     << "};\n\n} // namespace formwork\n#endif\n\n";
+  printStorage();
+  os << "};\n\n} // namespace formwork\n#endif\n\n";
 }
 
 void Printer::print() {

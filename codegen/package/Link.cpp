@@ -2,6 +2,7 @@
 #include "codegen/package/Link.h"
 
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Object/Archive.h"
 #include "llvm/Object/ArchiveWriter.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -93,6 +94,29 @@ static Error link(StringRef path, ArrayRef<Member> members, ArrayRef<std::string
     command.push_back("-fuse-ld=lld");
   append_range(command, ArrayRef<std::string>{"-o", path.str()});
   return run(command, folder);
+}
+
+Expected<Archive> readArchive(StringRef path) {
+  auto file = MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  if (!file)
+    return createStringError(file.getError(), "cannot read '" + path +
+                                                  "': " + file.getError().message() +
+                                                  "; is Formwork installed as a whole?");
+  Archive archive;
+  archive.file = std::move(*file);
+  auto opened = object::Archive::create(*archive.file);
+  if (!opened)
+    return opened.takeError();
+  Error problem = Error::success();
+  for (const object::Archive::Child &child : (*opened)->children(problem)) {
+    Expected<StringRef> name = child.getName(), content = child.getBuffer();
+    if (!name || !content)
+      return joinErrors(name.takeError(), content.takeError());
+    archive.members.push_back({name->str(), *content});
+  }
+  if (problem)
+    return std::move(problem);
+  return archive;
 }
 
 Error writeStaticLibrary(StringRef path, ArrayRef<Member> members) {

@@ -8,6 +8,7 @@
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
+#include "llvm/Support/MemoryBuffer.h"
 
 #include <string>
 
@@ -19,6 +20,13 @@ struct Member {
   std::string name; ///< In an archive: "digits.o".
   llvm::StringRef content;
 };
+
+/// An archive's members, and the file that they lie in.
+struct Archive {
+  std::unique_ptr<llvm::MemoryBuffer> file;
+  llvm::SmallVector<Member> members;
+};
+llvm::Expected<Archive> readArchive(llvm::StringRef path);
 
 /// An ar archive with an index.
 llvm::Error writeStaticLibrary(llvm::StringRef path, llvm::ArrayRef<Member> members);

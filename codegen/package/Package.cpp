@@ -22,11 +22,36 @@ static Error writeProgramOf(StringRef path, ArrayRef<Member> members, StringRef 
   return writeProgram(path, all, libraryFolder);
 }
 
-Error writePackage(Kind kind, StringRef path, const Description &description, StringRef object,
-                   const Triple &triple, StringRef libraryFolder) {
+/// The objects of the runtime that the model's code for GPUs calls.
+static Expected<Archive> acceleratorRuntime(Kind kind, const Description &description,
+                                            StringRef libraryFolder) {
+  if (!description.accelerator)
+    return Archive();
+  if (kind == Kind::Object)
+    return createStringError("a single object cannot hold the runtime for GPUs, of which a program "
+                             "may have only one: use --emit=static");
+  return readArchive(
+      (libraryFolder + "/lib" + description.accelerator->runtime + "_runtime.a").str());
+}
+
+/// What is linked: the model's objects, the descriptor, the runtime's objects.
+static SmallVector<Member> gather(const Description &description, ArrayRef<StringRef> objects,
+                                  const Object &descriptor, const Archive &runtime) {
+  SmallVector<Member> members;
+  for (auto [i, object] : enumerate(objects))
+    members.push_back({description.name + (i ? "_" + std::to_string(i) : "") + ".o", object});
+  members.push_back({description.name + "_model.o", contentOf(descriptor)});
+  append_range(members, runtime.members);
+  return members;
+}
+
+Error writePackage(Kind kind, StringRef path, const Description &description,
+                   ArrayRef<StringRef> objects, const Triple &triple, StringRef libraryFolder) {
   Object descriptor = emitDescriptor(description, triple);
-  const Member members[] = {{description.name + ".o", object},
-                            {description.name + "_model.o", contentOf(descriptor)}};
+  Expected<Archive> runtime = acceleratorRuntime(kind, description, libraryFolder);
+  if (!runtime)
+    return runtime.takeError();
+  SmallVector<Member> members = gather(description, objects, descriptor, *runtime);
   Outputs outputs;
   Expected<std::string> temporary = outputs.reserve(path);
   if (!temporary)

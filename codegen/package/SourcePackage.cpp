@@ -1,6 +1,8 @@
 // What is beside the code: weights, the build and a README; and the folder on disk.
 #include "codegen/package/SourcePackage.h"
 
+#include "codegen/cpp/Cpp.h"
+
 #include "codegen/package/DescriptorSource.h"
 #include "codegen/package/Header.h"
 #include "codegen/source/Names.h"
@@ -179,11 +181,15 @@ std::vector<SourceFile> sourcePackage(const Description &description, ArrayRef<S
   }
   files.push_back({"CMakeLists.txt", buildFile(description, files, options)});
   files.push_back({"README.md", readme(description, files, options)});
+  addFileList(files);
+  return files;
+}
+
+void addFileList(std::vector<SourceFile> &files) {
   std::string list;
   for (const SourceFile &file : files)
     list += file.name + "\n";
   files.push_back({listName.str(), list});
-  return files;
 }
 
 //===--- the folder ------------------------------------------------------------------------------
@@ -199,7 +205,7 @@ Error checkFolder(StringRef folder) {
   if (!sys::fs::exists(folder))
     return Error::success();
   if (!sys::fs::is_directory(folder))
-    return problem(folder, "it is a file; --emit=cpp makes a folder");
+    return problem(folder, "it is a file; source makes a folder");
   StringSet<> ours{listName};
   if (auto list = MemoryBuffer::getFile((folder + "/" + listName).str()))
     for (StringRef name : split((*list)->getBuffer(), '\n'))

@@ -7,7 +7,7 @@
 //   .formwork                the names of all these, so that they can be replaced another time
 #pragma once
 
-#include "codegen/cpp/Cpp.h"
+#include "codegen/Codegen.h"
 #include "codegen/package/Description.h"
 
 #include "llvm/Support/Error.h"
@@ -23,6 +23,9 @@ struct SourceOptions {
 std::vector<SourceFile> sourcePackage(const Description &description,
                                       llvm::ArrayRef<SourceFile> code,
                                       const SourceOptions &options);
+
+/// Adds .formwork to the files of a folder.
+void addFileList(std::vector<SourceFile> &files);
 
 /// An error if writing a package to `folder` would destroy what is not Formwork's, or cannot work.
 llvm::Error checkFolder(llvm::StringRef folder);

@@ -35,6 +35,10 @@ static std::vector<int64_t> chooseDims(const formwork_entry &entry, int64_t batc
   return dims;
 }
 
+/// Calls to a GPU that are timed together: it works on one while the next is prepared, as in
+/// training.
+static constexpr int callsInFlight = 16;
+
 /// The median duration of a call, over about a second.
 static double medianSeconds(Instance &instance, const formwork_entry &entry, const int64_t *dims,
                             void *const *buffers) {
@@ -44,13 +48,16 @@ static double medianSeconds(Instance &instance, const formwork_entry &entry, con
   auto since = [](Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
   };
+  const int calls = instance.deviceName() ? callsInFlight : 1;
   std::vector<double> samples;
   for (int i = 0; i < 10; ++i) // caches, branch predictors, clock rate
     instance.run(entry, concrete, dims, buffers);
   while (samples.size() < 10 || (since(begin) < 1 && samples.size() < 100000)) {
     auto start = Clock::now();
-    instance.run(entry, concrete, dims, buffers);
-    samples.push_back(since(start));
+    for (int i = 0; i < calls; ++i)
+      instance.start(entry, concrete, dims, buffers);
+    instance.finish();
+    samples.push_back(since(start) / calls);
   }
   auto median = samples.begin() + ptrdiff_t(samples.size() / 2);
   std::nth_element(samples.begin(), median, samples.end());
@@ -74,10 +81,18 @@ static Timing timeEntry(Instance &instance, const formwork_entry &entry, const O
   return {entry.name, dims, concrete.dims != nullptr, seconds, concrete.arena_size(dims.data())};
 }
 
-static void printTable(const formwork_model &model, int threads, int64_t batch,
+/// Where the model runs.
+static std::string placeOf(const Instance &instance, int threads) {
+  if (const char *device = instance.deviceName())
+    return device;
+  return text("%d thread%s", threads, threads == 1 ? "" : "s");
+}
+
+static void printTable(const Instance &instance, int threads, int64_t batch,
                        const std::vector<Timing> &timings) {
-  printf("%s for %s, %d thread%s, random data\n\n", model.name, model.target, threads,
-         threads == 1 ? "" : "s");
+  const formwork_model &model = instance.model();
+  printf("%s for %s, %s, random data\n\n", model.name, model.target,
+         placeOf(instance, threads).c_str());
   printf("%-12s %-12s %12s %12s %14s %12s\n", "function", "sizes", "median", "calls/s", "samples/s",
          "arena");
   for (const Timing &timing : timings)
@@ -87,10 +102,12 @@ static void printTable(const formwork_model &model, int threads, int64_t batch,
            timing.specialized ? "" : "  (general function)");
 }
 
-static void printJson(const formwork_model &model, int threads, int64_t batch,
+static void printJson(const Instance &instance, int threads, int64_t batch,
                       const std::vector<Timing> &timings) {
+  const formwork_model &model = instance.model();
   Json json;
   json.open('{').member("model", model.name).member("target", model.target);
+  json.member("place", placeOf(instance, threads).c_str());
   json.member("threads", threads).member("batch_size", batch).key("functions").open('[');
   for (const Timing &timing : timings) {
     json.open('{').member("function", timing.function);
@@ -112,7 +129,7 @@ int bench(const formwork_model &model, const Options &options) {
       timings.push_back(timeEntry(instance, *entry, options));
   if (timings.empty())
     throw Error(text("%s: has neither predict nor train_step to time", model.name));
-  (options.json ? printJson : printTable)(model, pool.size(), options.batchSize, timings);
+  (options.json ? printJson : printTable)(instance, pool.size(), options.batchSize, timings);
   return 0;
 }
 

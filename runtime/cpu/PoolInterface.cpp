@@ -17,5 +17,5 @@ formwork_pool *formwork_pool_create(int threads) {
 void formwork_pool_destroy(formwork_pool *pool) { delete unwrap(pool); }
 
 formwork_context formwork_pool_context(formwork_pool *pool) {
-  return pool ? unwrap(pool)->context() : formwork_context{nullptr, nullptr};
+  return pool ? unwrap(pool)->context() : formwork_context{};
 }

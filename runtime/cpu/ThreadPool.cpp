@@ -51,7 +51,7 @@ ThreadPool::~ThreadPool() {
 
 formwork_context ThreadPool::context() {
   if (workers.empty())
-    return {nullptr, nullptr};
+    return {};
   return {[](void *pool, int64_t chunks, Body *body, void *task) {
             static_cast<ThreadPool *>(pool)->parallelFor(chunks, body, task);
           },

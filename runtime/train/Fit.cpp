@@ -211,6 +211,7 @@ std::vector<Array> predict(Instance &instance, const Dataset &data, int64_t batc
     if (progress && i + 1 < steps && progress->due())
       progress->show(i + 1, {});
   }
+  instance.finish();
   if (progress)
     progress->finish(steps, {});
   return results;

@@ -31,6 +31,14 @@ Step::Step(Instance &instance, const formwork_entry &entry, const Dataset &data)
   }
 }
 
+Step::~Step() {
+  try {
+    instance.finish(); // Nothing may come for buffers that are gone.
+  } catch (...) {
+    // A device that failed brings nothing.
+  }
+}
+
 /// Chooses the compilation for a batch size and makes room for its buffers.
 void Step::prepare(int64_t count) {
   if (count == preparedFor)
@@ -46,8 +54,10 @@ void Step::prepare(int64_t count) {
                        instance.model().name, entry.name, (long long)tensor.shape[0],
                        (long long)count, (long long)tensor.shape[0]));
     int64_t size = elementCount(tensor, dims.data()) * elementSize(tensor.dtype);
-    if (!binding.collected && (size > binding.staging.size() || !binding.staging.data()))
+    if (!binding.collected && (size > binding.staging.size() || !binding.staging.data())) {
+      instance.finish(); // What the last run fills may still be under way.
       binding.staging = AlignedMemory(size);
+    }
     pointers[i] = binding.staging.data();
   }
   concrete = &instance.select(entry, dims.data());
@@ -78,7 +88,7 @@ void Step::run(const int64_t *rows, int64_t first, int64_t count) {
     else if (bindings[i].collected)
       pointers[i] = bindings[i].collected + first * bindings[i].rowBytes;
   }
-  instance.run(entry, *concrete, dims.data(), pointers.data());
+  instance.start(entry, *concrete, dims.data(), pointers.data());
 }
 
 double Step::loss() const {

@@ -13,11 +13,13 @@ class Step {
 public:
   /// Instance, entry and data must outlive the step.
   Step(Instance &, const formwork_entry &, const Dataset &);
+  ~Step();
 
   /// Runs the entry on `count` rows: rows[0], rows[1]... or, if `rows` is null, first, first+1...
   void run(const int64_t *rows, int64_t first, int64_t count);
 
-  /// The batch's loss, from the last run; 0 if the entry has none.
+  /// The batch's loss, from the last run; 0 if the entry has none. On a GPU it may be that of an
+  /// earlier run: it comes when the device has it.
   double loss() const;
 
   /// Where the next runs put an output: for row 0 of the data set, the others follow.

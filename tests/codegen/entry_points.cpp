@@ -216,7 +216,7 @@ TEST_P(EntryPoints, GivesTheSameBitsWithThreads) {
                 model->variable<double>("dense/kernel") + inputs * hidden);
   load();
   int regions = 0;
-  formwork_context context{parallelFor, &regions};
+  formwork_context context{parallelFor, &regions, nullptr};
   train(batch, "any", &context);
   for (size_t i = 0; i < serial.size(); ++i)
     EXPECT_EQ(serial[i], model->variable<double>("dense/kernel")[i]);

@@ -184,7 +184,7 @@ TEST_F(Package, AFailureLeavesNothingBehind) {
   build(scaleModel(/*trains=*/false));
   std::filesystem::create_directory(folder / "out");
   EXPECT_NE(message(writePackage(Kind::SharedLibrary, file("out/libscale.so"),
-                                 scaleModel(/*trains=*/false), "no object", triple, "")),
+                                 scaleModel(/*trains=*/false), llvm::StringRef("no object"), triple, "")),
             "");
   EXPECT_TRUE(std::filesystem::is_empty(folder / "out"));
 }

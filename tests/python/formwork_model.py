@@ -22,7 +22,7 @@ c_int64_p = ctypes.POINTER(ctypes.c_int64)
 
 
 class Context(ctypes.Structure):
-    _fields_ = [("parallel_for", ctypes.c_void_p), ("pool", ctypes.c_void_p)]
+    _fields_ = [("parallel_for", ctypes.c_void_p), ("pool", ctypes.c_void_p), ("device", ctypes.c_void_p)]
 
 
 class TensorInfo(ctypes.Structure):
@@ -96,6 +96,7 @@ class ModelInfo(ctypes.Structure):
         ("entry_count", ctypes.c_int32),
         ("variables", ctypes.POINTER(VariableInfo)),
         ("entries", ctypes.POINTER(EntryInfo)),
+        ("accelerator", ctypes.c_void_p),
     ]
 
 
@@ -167,7 +168,7 @@ class Entry:
         c_dims = (ctypes.c_int64 * max(len(dims), 1))(*dims)
         c_buffers = (ctypes.c_void_p * max(len(pointers), 1))(*pointers)
         arena = aligned(max(concrete.arena_size(c_dims), 1))
-        context = context or Context(None, None)
+        context = context or Context()
         state = self.model.state
         state_address = state.ctypes.data if len(state) else None
         run, constants = concrete.run, self.model.info.constants
@@ -197,7 +198,7 @@ class Model:
         descriptor = getattr(self.library, f"{name}_model")
         descriptor.restype = ctypes.POINTER(ModelInfo)
         self.info = descriptor().contents
-        assert self.info.abi == 2 and self.info.size >= ctypes.sizeof(ModelInfo)
+        assert self.info.abi == 3 and self.info.size >= ctypes.sizeof(ModelInfo)
         self.entries = {
             e.name.decode(): Entry(self, e)
             for e in (self.info.entries[i] for i in range(self.info.entry_count))

@@ -16,7 +16,7 @@ using namespace formwork::runtime;
 namespace {
 class Checkpoint : public testing::Test {
 protected:
-  Checkpoint() : instance(*linear_model(), {nullptr, nullptr}) { instance.initialize(4); }
+  Checkpoint() : instance(*linear_model(), {}) { instance.initialize(4); }
   LinearState &state() { return *reinterpret_cast<LinearState *>(instance.writableVariables()); }
   Instance instance;
 };

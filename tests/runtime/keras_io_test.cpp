@@ -63,7 +63,7 @@ adam.save('adam.keras')
   KerasArchive()
       : config(readText("config.json")), compileConfig(readText("compile_config.json")),
         model(*linear_model()), variables(model.variables, model.variables + model.variable_count),
-        instance(withConfig(), {nullptr, nullptr}) {
+        instance(withConfig(), {}) {
     instance.initialize(0);
   }
 
@@ -225,7 +225,7 @@ TEST_F(KerasArchive, CutShortIsRefused) {
 }
 
 TEST_F(KerasArchive, IsNotWrittenWithoutAConfiguration) {
-  Instance bare(*linear_model(), {nullptr, nullptr});
+  Instance bare(*linear_model(), {});
   std::string message = messageOf([&] { saveCheckpoint(temporary("bare.keras"), bare, {}); });
   EXPECT_NE(message.find("safetensors"), std::string::npos) << message;
   EXPECT_FALSE(std::ifstream(temporary("bare.keras")).good());

@@ -35,14 +35,24 @@ void addSettings(CLI::App &command, CompileOptions &options) {
 }
 
 void addTarget(CLI::App &command, CompileOptions &options) {
-  std::vector<std::string> targets;
-  for (const Target &target : formwork::targets())
-    targets.push_back(target.name.str());
   command
       .add_option("--target", options.target,
-                  "The machine it is to run on: host (this one) or one of `formwork targets`")
-      ->option_text("TARGET")
-      ->check(CLI::IsMember(targets));
+                  "The machines it is to run on: host (this one) or others of `formwork targets`, "
+                  "with commas between")
+      ->option_text("TARGETS")
+      ->check([](const std::string &names) {
+        std::string problem;
+        chooseTarget(names, problem);
+        return problem;
+      });
+  command.add_flag("--tf32", options.tf32,
+                   "Let GPUs multiply float32 as TF32, with 10 bits of mantissa: faster");
+  command
+      .add_option("--accept-spills", options.acceptedSpills,
+                  "Kernels for GPUs that may keep registers in memory; compiling fails on others "
+                  "that would be slow by it")
+      ->option_text("KERNELS")
+      ->delimiter(',');
   command
       .add_option("--signature", options.signatures,
                   "Sizes to compile a concrete function for, beside the one for any size: "

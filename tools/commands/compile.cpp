@@ -33,6 +33,8 @@ static const char *examples = R"(Examples:
       An inference library that needs no runtime, and its header digits.h.
   formwork compile digits.keras -o digits_source --emit=cpp --train
       The same as C++ that you may read and own, with a CMakeLists.txt.
+  formwork compile digits.keras -o libdigits.so --emit=shared --target=host,cuda:sm_80,cuda:sm_90
+      A library that runs on GPUs, and on the CPU where there is none.
   formwork compile digits.keras --emit=fw --train --optimizer=sgd --learning-rate=0.1
       The training functions, gradients and all, as the compiler sees them.)";
 
@@ -57,6 +59,49 @@ static bool writesToStandardOutput(const Arguments &arguments) {
   return arguments.output.empty() || arguments.output == "-";
 }
 
+/// Whether an accelerator has a text of that name.
+static bool isAcceleratorText(StringRef emit) {
+  return llvm::any_of(
+      targets(), [&](const Target *target) { return llvm::is_contained(target->texts(), emit); });
+}
+
+static TargetChoice chosenTarget(const Arguments &arguments) {
+  std::string problem;
+  return *chooseTarget(arguments.options.target, problem);
+}
+
+/// Whether what is to be written fits the machines that were named.
+static llvm::Error checkEmit(const Arguments &arguments) {
+  const Target *accelerator = chosenTarget(arguments).accelerator;
+  if (isAcceleratorText(arguments.emit) &&
+      !(accelerator && llvm::is_contained(accelerator->texts(), arguments.emit)))
+    return llvm::createStringError("--emit=" + arguments.emit + " needs a GPU in --target, as in " +
+                                   "--target=cuda:sm_90");
+  if (accelerator && (arguments.emit == "cpp" || arguments.emit == "llvm"))
+    return llvm::createStringError("--emit=" + arguments.emit +
+                                   " is about the CPU's code: leave GPUs out of --target");
+  return llvm::Error::success();
+}
+
+/// One file of the accelerator's text goes to a file or to standard output, several to a folder.
+static int printAcceleratorText(Session &session, const Arguments &arguments) {
+  auto files = printAccelerated(session.context, arguments.options, arguments.emit);
+  if (failed(files))
+    return session.status(failure());
+  if (writesToStandardOutput(arguments)) {
+    llvm::outs() << files->front().text;
+    return 0;
+  }
+  if (files->size() > 1) {
+    package::addFileList(*files);
+    return report(package::writeFolder(arguments.output, *files));
+  }
+  package::Outputs outputs;
+  if (llvm::Error error = outputs.write(arguments.output, files->front().text))
+    return report(std::move(error));
+  return report(outputs.commit());
+}
+
 static int printText(Session &session, const Arguments &arguments, Stage stage) {
   if (writesToStandardOutput(arguments))
     return session.status(printStage(session.context, arguments.options, stage, llvm::outs()));
@@ -79,19 +124,27 @@ static llvm::Error checkWritable(StringRef path) {
 static std::vector<SourceFile> sourceFiles(const CompiledModel &compiled,
                                            const Arguments &arguments) {
   package::SourceOptions options;
-  options.machineOption = targetOf(arguments.options).option.str();
+  options.machineOption = chosenTarget(arguments).host.option.str();
   return package::sourcePackage(compiled.description, compiled.source, options);
 }
 
+static bool makesFolder(const Arguments &arguments) {
+  return arguments.emit == "cpp" || arguments.emit == "cuda";
+}
+
 static int compile(Arguments &arguments) {
+  if (int status = report(checkEmit(arguments)))
+    return status;
   arguments.options.source = arguments.emit == "cpp";
   if (!writesToStandardOutput(arguments))
-    if (int status = report(arguments.options.source ? package::checkFolder(arguments.output)
-                                                     : checkWritable(arguments.output)))
+    if (int status = report(makesFolder(arguments) ? package::checkFolder(arguments.output)
+                                                   : checkWritable(arguments.output)))
       return status;
   arguments.options.name = modelName(arguments.options);
   Session session(arguments.options.model);
   Stage stage = stageOf(arguments.emit);
+  if (isAcceleratorText(arguments.emit))
+    return printAcceleratorText(session, arguments);
   if (stage != Stage::Object)
     return printText(session, arguments, stage);
   auto compiled = compileModel(session.context, arguments.options);
@@ -99,10 +152,9 @@ static int compile(Arguments &arguments) {
     return session.status(failure());
   if (arguments.options.source)
     return report(package::writeFolder(arguments.output, sourceFiles(*compiled, arguments)));
-  const auto &object = compiled->artifact.object;
   return report(package::writePackage(kindOf(arguments.emit), arguments.output,
-                                      compiled->description, {object.data(), object.size()},
-                                      compiled->triple, libraryFolder()));
+                                      compiled->description, compiled->objects(), compiled->triple,
+                                      libraryFolder()));
 }
 
 void addCompileCommand(CLI::App &program, int &status) {
@@ -119,11 +171,12 @@ void addCompileCommand(CLI::App &program, int &status) {
       ->add_option("--emit", arguments->emit,
                    "exe (default); static, shared, obj: for your program to link, with a header; "
                    "cpp: a folder of C++17 source, to read, keep and build with any compiler; "
+                   "cuda, ptx: a GPU's kernels as a folder of source, as assembly; "
                    "fw, linalg, kernels, llvm: "
-                   "text of a stage, to stdout without -o")
+                   "text of a stage; these texts go to stdout without -o")
       ->option_text("KIND")
-      ->check(CLI::IsMember(
-          {"exe", "static", "shared", "obj", "cpp", "fw", "linalg", "kernels", "llvm"}));
+      ->check(CLI::IsMember({"exe", "static", "shared", "obj", "cpp", "cuda", "ptx", "fw", "linalg",
+                             "kernels", "llvm"}));
   command->add_flag("--train", arguments->options.train,
                     "Compile training as well: train_step, evaluate_step, gradients, apply, init");
   command
@@ -134,10 +187,14 @@ void addCompileCommand(CLI::App &program, int &status) {
       ->add_option("--seed", arguments->options.seed,
                    "Of fresh weights that are embedded: bare JSON without --train")
       ->option_text("N");
+  command->add_flag_callback(
+      "--resources", [arguments] { arguments->options.report = &llvm::errs(); },
+      "Tell what each kernel takes of a GPU: registers, shared memory, what is spilled");
   addTarget(*command, arguments->options);
   addSettings(*command, arguments->options);
   command->callback([arguments, &status] {
-    if (arguments->output.empty() && stageOf(arguments->emit) == Stage::Object)
+    if (arguments->output.empty() && stageOf(arguments->emit) == Stage::Object &&
+        !isAcceleratorText(arguments->emit))
       throw CLI::RequiredError("-o");
     status = compile(*arguments);
   });

@@ -66,10 +66,8 @@ static int ensureProgram(const CompileOptions &options, const std::string &path)
   auto compiled = compileModel(session.context, options);
   if (failed(compiled))
     return session.status(failure());
-  const auto &object = compiled->artifact.object;
   return report(package::writePackage(package::Kind::Program, path, compiled->description,
-                                      {object.data(), object.size()}, compiled->triple,
-                                      libraryFolder()));
+                                      compiled->objects(), compiled->triple, libraryFolder()));
 }
 
 /// Becomes the program.

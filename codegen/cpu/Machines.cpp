@@ -1,0 +1,42 @@
+// The CPUs that --target can name.
+#include "codegen/Target.h"
+
+using namespace mlir;
+
+namespace formwork {
+
+static constexpr StringRef linux64 = "x86_64-unknown-linux-gnu";
+
+static constexpr Machine machineTable[] = {
+    {"host", "this machine, with all that its processor can do", "", "", "-march=native"},
+    {"x86-64-v3", "x86-64 processors with AVX2 and FMA, since about 2013", linux64, "x86-64-v3",
+     "-march=x86-64-v3"},
+    {"x86-64-v4", "x86-64 processors with AVX-512", linux64, "x86-64-v4", "-march=x86-64-v4"},
+    {"aarch64-linux-gnu", "64-bit Arm processors", "aarch64-unknown-linux-gnu", "generic", ""},
+};
+
+namespace {
+class CPUs : public Target {
+public:
+  ArrayRef<Machine> machines() const override { return machineTable; }
+  bool isAccelerator() const override { return false; }
+
+  FailureOr<Artifact> compile(ModuleOp module, ArrayRef<Machine> machines,
+                              const TargetOptions &options) const override {
+    CPUOptions cpu;
+    cpu.name = options.name;
+    cpu.suffix = options.hostSuffix;
+    cpu.triple = machines.front().triple;
+    cpu.cpu = machines.front().cpu;
+    cpu.unoptimized = options.unoptimized;
+    return compileForCPU(module, cpu);
+  }
+};
+} // namespace
+
+const Target &cpuTarget() {
+  static const CPUs target;
+  return target;
+}
+
+} // namespace formwork
