@@ -174,7 +174,7 @@ std::string Writer::print() {
       std::to_string(description.variables.size()) + ",\n    " +
       std::to_string(description.entries.size()) + ",\n    " +
       (description.variables.empty() ? "NULL" : "variables") + ",\n    " +
-      (description.entries.empty() ? "NULL" : "entries") + "};\n";
+      (description.entries.empty() ? "NULL" : "entries") + ",\n    NULL};\n"; // no accelerator
   return "// What " + name + " consists of, for programs that know no model by name.\n#include \"" +
          name + ".h\"\n\n" + bytes("constants", description.constants) +
          bytes("initial_state", description.initialState) + "\nnamespace {\n\n" + tableText +
