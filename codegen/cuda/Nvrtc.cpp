@@ -61,6 +61,17 @@ static SmallVector<std::string> candidates() {
   return paths;
 }
 
+/// NVRTC loads a second library by its name alone, which the system's loader finds in a folder of
+/// its own only, or if it is loaded already.
+static void loadBuiltins(StringRef library) {
+  StringRef folder = llvm::sys::path::parent_path(library);
+  std::error_code code;
+  for (llvm::sys::fs::directory_iterator file(folder, code), end;
+       !folder.empty() && !code && file != end; file.increment(code))
+    if (llvm::sys::path::filename(file->path()).starts_with("libnvrtc-builtins.so"))
+      (void)dlopen(file->path().c_str(), RTLD_NOW | RTLD_LOCAL);
+}
+
 //===--- the interface ---------------------------------------------------------------------------
 
 using Program = struct _nvrtcProgram *;
@@ -132,8 +143,10 @@ std::unique_ptr<Nvrtc> Nvrtc::load(Location location) {
     if (!library)
       continue;
     // It stays loaded: NVRTC keeps threads of its own.
-    if (functions.find(library))
+    if (functions.find(library)) {
+      loadBuiltins(path);
       return std::make_unique<LoadedNvrtc>(functions);
+    }
     dlclose(library);
   }
   emitError(location) << "compiling for CUDA needs NVRTC 12 or 13, and there is no "
