@@ -36,6 +36,8 @@ static func::FuncOp functionFor(Operation *op, StringRef name) {
       location, name, builder.getFunctionType(op->getOperandTypes(), op->getResultTypes()));
   function.setPrivate();
   function->setAttr("fw.math", builder.getUnitAttr());
+  for (unsigned i = 0; i < op->getNumOperands(); ++i)
+    function.setArgAttr(i, "fw.name", builder.getStringAttr(StringRef("xyz").substr(i, 1)));
   Block *body = function.addEntryBlock();
   builder.setInsertionPointToStart(body);
   Operation *inner = builder.clone(*op);
