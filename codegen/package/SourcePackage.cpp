@@ -238,7 +238,8 @@ Error writeFolder(StringRef folder, ArrayRef<SourceFile> files) {
   std::string id = std::to_string(sys::Process::getProcessId());
   std::string temporary = (folder + ".tmp" + id).str(), old = (folder + ".old" + id).str();
   auto write = [&]() -> Error {
-    if (std::error_code code = sys::fs::create_directory(temporary, /*IgnoreExisting=*/false))
+    if (std::error_code code =
+            sys::fs::create_directory(temporary, /*IgnoreExisting=*/false, sys::fs::all_all))
       return problem(folder, code.message());
     for (const SourceFile &file : files)
       if (Error error = writeFile(temporary + "/" + file.name, file.text))
