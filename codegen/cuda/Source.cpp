@@ -53,6 +53,9 @@ std::string CUDALanguage::type(Type type, bool isSigned) const {
 std::string CUDALanguage::function(StringRef name, Type type) const {
   static const llvm::StringSet<> own = {"min",     "max",      "minimum",
                                         "maximum", "bit_cast", "multiply_high"};
+  // CUDA's own fmax and fmin are those of numbers.
+  if (name == "maximum_number" || name == "minimum_number")
+    return Language::function(name == "maximum_number" ? "fmax" : "fmin", type);
   if (!own.contains(name))
     return Language::function(name, type);
   // Sizes and their literals are not always of one type.

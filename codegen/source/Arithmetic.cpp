@@ -363,8 +363,6 @@ static void addFloatRules(Language &language) {
   addFunction<arith::MinNumFOp>(language, "least", "minimum_number");
   addFunction<arith::MaximumFOp>(language, "most", "maximum");
   addFunction<arith::MinimumFOp>(language, "least", "minimum");
-  addFunction<arith::MaxNumFOp>(language, "most", "fmax");
-  addFunction<arith::MinNumFOp>(language, "least", "fmin");
   addFunction<math::FmaOp>(language, "sum", "fma");
   addFunction<math::SqrtOp>(language, "root", "sqrt");
   addFunction<math::AbsFOp>(language, "magnitude", "fabs");
