@@ -61,8 +61,7 @@ Value Nest::registers(StringRef name, int64_t rows, int64_t width, Type type) {
 /// What a value of that element type is at a point of a block.
 Type Nest::typeIn(const Block &block, Type element) const {
   bool isVector = block.vectorDim != noDim && group.lanes > 1;
-  Type type = isVector ? Type(vectorOf(group.lanes, element)) : element;
-  return type;
+  return isVector ? Type(vectorOf(group.lanes, element)) : element;
 }
 
 void Nest::writeBlock(const Pass &pass, const Block &block) {

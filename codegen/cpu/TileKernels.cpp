@@ -132,18 +132,9 @@ struct CPUTile : impl::CPUTileBase<CPUTile> {
 
   void runOnOperation() override {
     CPUTarget target{vectorBytes, vectorRegisters, hasFMA};
-    SmallVector<func::FuncOp> kernels;
-    getOperation()->walk([&](func::FuncOp function) {
-      if (function->hasAttr("fw.kernel") && !function.isExternal())
-        kernels.push_back(function);
-    });
-    for (func::FuncOp kernel : kernels) {
-      auto name = kernel.getName().str();
-      if (succeeded(Kernel::normalize(kernel)) && succeeded(KernelWriter(kernel, target).run()))
-        continue;
-      kernel->emitRemark() << "in kernel '" << name << "'";
+    auto schedule = [&](func::FuncOp kernel) { return KernelWriter(kernel, target).run(); };
+    if (failed(Kernel::forEach(getOperation(), schedule)))
       return signalPassFailure();
-    }
   }
 };
 } // namespace

@@ -190,19 +190,9 @@ struct CUDATile : impl::CUDATileBase<CUDATile> {
   using CUDATileBase::CUDATileBase;
   void runOnOperation() override {
     cuda::Target target{tf32};
-    SmallVector<func::FuncOp> kernels;
-    getOperation()->walk([&](func::FuncOp function) {
-      if (function->hasAttr("fw.kernel") && !function.isExternal())
-        kernels.push_back(function);
-    });
-    for (func::FuncOp kernel : kernels) {
-      auto name = kernel.getName().str();
-      if (succeeded(Kernel::normalize(kernel)) &&
-          succeeded(cuda::KernelWriter(kernel, target).run()))
-        continue;
-      kernel->emitRemark() << "in kernel '" << name << "'";
+    auto schedule = [&](func::FuncOp kernel) { return cuda::KernelWriter(kernel, target).run(); };
+    if (failed(Kernel::forEach(getOperation(), schedule)))
       return signalPassFailure();
-    }
   }
 };
 } // namespace

@@ -68,6 +68,24 @@ LogicalResult Kernel::normalize(func::FuncOp function) {
   return success();
 }
 
+LogicalResult Kernel::forEach(Operation *scope,
+                              llvm::function_ref<LogicalResult(func::FuncOp)> schedule) {
+  SmallVector<func::FuncOp> kernels;
+  scope->walk([&](func::FuncOp function) {
+    if (function->hasAttr("fw.kernel") && !function.isExternal())
+      kernels.push_back(function);
+  });
+  for (func::FuncOp kernel : kernels) {
+    // Scheduling gives its function another name.
+    std::string name = kernel.getName().str();
+    if (succeeded(normalize(kernel)) && succeeded(schedule(kernel)))
+      continue;
+    kernel->emitRemark() << "in kernel '" << name << "'";
+    return failure();
+  }
+  return success();
+}
+
 //===--- loops to dimensions ---------------------------------------------------------------------
 
 namespace {

@@ -22,6 +22,12 @@ public:
   /// every result computed by one.
   static mlir::LogicalResult normalize(mlir::func::FuncOp function);
 
+  /// Normalizes each kernel within `scope` and hands it to `schedule`, up to the first that fails:
+  /// of that it is said in which kernel it was.
+  static mlir::LogicalResult
+  forEach(mlir::Operation *scope,
+          llvm::function_ref<mlir::LogicalResult(mlir::func::FuncOp)> schedule);
+
   explicit Kernel(mlir::func::FuncOp function);
 
   /// Structured ops, in the order of the body.

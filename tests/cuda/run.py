@@ -11,7 +11,6 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-import traceback
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("FORMWORK_BUILD", ROOT / "build"))
@@ -21,16 +20,13 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0" if os.environ.get("FORMWORK_CU
 
 import models
 import numpy as np
+from cases import Failure, run_cases
 from kernels import compile_for_cpu
 
 FORMWORK = BUILD / "bin/formwork"
 NATIVE = bool(os.environ.get("FORMWORK_CUDA_NATIVE"))
 ARCHITECTURES = ["sm_80", "sm_86", "sm_89", "sm_90", "sm_90a", "sm_100", "sm_120"]
 COUNT = 150  # examples: whole batches of 32, and one that is none
-
-
-class Failure(Exception):
-    pass
 
 
 def execute(*command, environment={}, status=0):
@@ -433,23 +429,10 @@ WITH_THE_FAKE_DRIVER = {
 
 
 def main(words):
-    passed = failed = 0
-    tests = WITH_ANY_DRIVER if NATIVE else WITH_ANY_DRIVER | WITH_THE_FAKE_DRIVER
-    all_folders = tempfile.TemporaryDirectory()
-    Case.place = pathlib.Path(all_folders.name)
-    for title, (test, *arguments) in tests.items():
-        if words and not any(word in title for word in words):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                test(pathlib.Path(folder), *arguments)
-                passed += 1
-            except Exception as failure:
-                failed += 1
-                reason = str(failure) if isinstance(failure, Failure) else traceback.format_exc(limit=6)
-                print(f"FAILED {title}: {reason}", flush=True)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+    cases = WITH_ANY_DRIVER if NATIVE else WITH_ANY_DRIVER | WITH_THE_FAKE_DRIVER
+    with tempfile.TemporaryDirectory() as all_folders:
+        Case.place = pathlib.Path(all_folders)
+        return run_cases(cases, words)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-import traceback
 import zipfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -19,15 +18,12 @@ import h5py
 import keras
 import models
 import numpy as np
+from cases import Failure, run_cases
 from keras_on_tensorflow import dense_gradients
 
 dense_gradients()
 FORMWORK = BUILD / "bin/formwork"
 COUNT = 300  # examples; no batch size below divides it but 1
-
-
-class Failure(Exception):
-    pass
 
 
 def run(*command):
@@ -175,22 +171,5 @@ TESTS = {
 }
 
 
-def main(words):
-    passed = failed = 0
-    for title, (test, *arguments) in TESTS.items():
-        if words and not any(word in title for word in words):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                test(pathlib.Path(folder), *arguments)
-                passed += 1
-            except Exception as failure:
-                failed += 1
-                reason = str(failure) if isinstance(failure, Failure) else traceback.format_exc(limit=6)
-                print(f"FAILED {title}: {reason}", flush=True)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_cases(TESTS, sys.argv[1:]))
