@@ -1,6 +1,6 @@
 """Compares random models with Keras until every value of every argument was compared ten times.
 
-    run.py [--models 200] [--seed 0] [--only SEED]
+    run.py [--models 200] [--seed 0] [--only SEED] [--layers GRU,LSTM]
 
 A run of fewer models compares the first of the same sequence, and covers what those cover.
 Models are drawn from their seeds, in two processes. A model that fails is made smaller while it
@@ -22,10 +22,10 @@ BUILD = pathlib.Path(os.environ.get("FORMWORK_BUILD", HERE.parents[1] / "build")
 sys.path.insert(0, str(HERE))
 sys.dont_write_bytecode = True
 
-from generate import Coverage, generate
+from draft import ENOUGH, Coverage
+from generate import generate
 
 ALL = 200  # models of a whole run
-ENOUGH = 10
 
 
 def compare_one(spec):
@@ -98,9 +98,9 @@ def keep_failure(spec, reason, pool):
     return path
 
 
-def drawn(first, models):
+def drawn(first, models, layers):
     """Specifications from `first` on: of a whole run as many as it takes to cover all arguments."""
-    coverage, seed = Coverage(), first
+    coverage, seed = Coverage(layers), first
     most = 3 * models if models >= ALL else models
     while seed < first + models or (min(coverage.counts.values()) < ENOUGH and seed < first + most):
         spec = generate(seed, coverage)
@@ -129,12 +129,13 @@ def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     options.add_argument("--models", type=int, default=ALL)
     options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--layers", type=lambda names: names.split(","), help="draw these above all")
     options.add_argument("--only", type=int, help="compare one seed of the sequence")
     options.add_argument("--file", type=pathlib.Path, help="compare one specification")
     options = options.parse_args()
 
     regressions = [json.loads(p.read_text()) for p in sorted((HERE / "regressions").glob("*.json"))]
-    specs = list(drawn(options.seed, options.models))
+    specs = list(drawn(options.seed, options.models, options.layers))
     if options.only is not None:
         regressions, specs = [], [s for s in specs if s["seed"] == options.only]
     if options.file:

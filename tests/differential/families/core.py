@@ -1,0 +1,55 @@
+"""Dense and the layers that only reshape, activate or drop."""
+
+from families.common import ACTIVATIONS, INITIALIZERS
+from shapes import product
+
+ARGUMENTS = {
+    "Dense": {
+        "units": [1, 5, 8, 17],
+        "activation": ACTIVATIONS,
+        "use_bias": [True, False],
+        "kernel_initializer": INITIALIZERS,
+        "bias_initializer": ["zeros", "ones", "random_normal"],
+    },
+    "Flatten": {"data_format": ["channels_last", "channels_first"]},
+    "Reshape": {"target_shape": ["reversed", "reversed with -1", "two", "two with -1"]},
+    "Activation": {"activation": ACTIVATIONS},
+    "Dropout": {"rate": [0.0, 0.1, 0.5, 0.9], "seed": [None, 7]},
+}
+
+
+def dense(draft, at):
+    args = draft.arguments("Dense")
+    return draft.add("Dense", args, [at], draft.shapes[at][:-1] + [args["units"]])
+
+
+def flatten(draft, at):
+    return draft.add("Flatten", draft.arguments("Flatten"), [at], [product(draft.shapes[at])])
+
+
+def reshape(draft, at):
+    shape = draft.shapes[at]
+    if len(shape) < 2:
+        return None
+    kind = draft.pick("Reshape", "target_shape")
+    target = shape[::-1] if kind.startswith("reversed") else [shape[0], product(shape[1:])]
+    written = [-1] + target[1:] if kind.endswith("-1") else target
+    return draft.add("Reshape", {"target_shape": written}, [at], target)
+
+
+def activation(draft, at):
+    return draft.add("Activation", draft.arguments("Activation"), [at], draft.shapes[at])
+
+
+def dropout(draft, at):
+    return draft.add("Dropout", draft.arguments("Dropout"), [at], draft.shapes[at])
+
+
+# Layer -> the ranks (without the batch) that it takes, and how it is drawn.
+BUILDERS = {
+    "Dense": ((1, 2, 3), dense),
+    "Flatten": ((2, 3), flatten),
+    "Reshape": ((2, 3), reshape),
+    "Activation": ((1, 2, 3), activation),
+    "Dropout": ((1, 2, 3), dropout),
+}
