@@ -1,6 +1,6 @@
 """A model while it is drawn, and what has been covered."""
 
-from arguments import LAYERS, TABLES
+from arguments import TABLES
 
 NO_ARGUMENTS = {"": [None]}  # the layer itself is what is counted
 ENOUGH = 10  # times that a value is to be compared
@@ -45,10 +45,11 @@ class Draft:
         self.uses.append((owner, argument, repr(value)))
         return value
 
-    def arguments(self, layer, **fixed):
-        if not LAYERS[layer]:
-            self.uses.append((layer, "", repr(None)))
-        return {name: fixed[name] if name in fixed else self.pick(layer, name) for name in LAYERS[layer]}
+    def arguments(self, owner, **fixed):
+        """Of a layer, a loss or an optimizer; those that are not fixed are drawn."""
+        if not TABLES[owner]:
+            self.uses.append((owner, "", repr(None)))
+        return {name: fixed[name] if name in fixed else self.pick(owner, name) for name in TABLES[owner]}
 
     def add_input(self, kind):
         pick = self.rng.choice

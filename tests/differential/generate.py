@@ -64,7 +64,7 @@ def begin(draft, count):
 def head(draft, at):
     """The last layer and its loss."""
     loss = draft.rng.choice(list(LOSSES))
-    args = {name: draft.pick(loss, name) for name in LOSSES[loss]}
+    args = draft.arguments(loss)
     if len(draft.shapes[at]) > 1 and draft.rng.random() < 0.8:
         at = flatten(draft, at)
     classes = 1 if loss == "BinaryCrossentropy" and draft.rng.random() < 0.5 else draft.rng.choice([2, 3, 10])
@@ -78,7 +78,7 @@ def head(draft, at):
 
 def optimizer(draft):
     name = draft.rng.choice(list(OPTIMIZERS))
-    args = {argument: draft.pick(name, argument) for argument in OPTIMIZERS[name]}
+    args = draft.arguments(name)
     rate = draft.pick("learning rate", "learning_rate", LEARNING_RATE["learning_rate"])
     return {"class": name, "args": args, "learning_rate": rate}
 
