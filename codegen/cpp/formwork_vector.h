@@ -47,6 +47,8 @@
 #if defined(__GNUC__) && !defined(__clang__)
 // Vectors wider than the machine's are passed to inlined functions only.
 #pragma GCC diagnostic ignored "-Wpsabi"
+// By its own choice of regions GCC spills what the innermost loop of a tile reads most.
+#pragma GCC optimize("ira-region=all")
 #endif
 
 namespace fw {
@@ -270,8 +272,18 @@ FW_INLINE vector<element_of<V>, sizeof...(lanes)> shuffle(const V &a, const V &b
 // Halves of a vector.
 template <class V> using half = vector<element_of<V>, count_of<V> / 2>;
 template <class V> struct halves { half<V> lower, upper; };
-template <class V> FW_INLINE half<V> low(const V &v) { return bit_cast<halves<V>>(v).lower; }
-template <class V> FW_INLINE half<V> high(const V &v) { return bit_cast<halves<V>>(v).upper; }
+template <class V> FW_INLINE half<V> low(const V &v) {
+  if constexpr (count_of<V> == 4) // of 8 bytes, which GCC would take from memory otherwise
+    return shuffle<0, 1>(v, v);
+  else
+    return bit_cast<halves<V>>(v).lower;
+}
+template <class V> FW_INLINE half<V> high(const V &v) {
+  if constexpr (count_of<V> == 4)
+    return shuffle<2, 3>(v, v);
+  else
+    return bit_cast<halves<V>>(v).upper;
+}
 
 // ---- memory
 
@@ -414,16 +426,64 @@ FW_INTEGER(int64_t)
 FW_INTEGER(uint64_t)
 #undef FW_INTEGER
 
+// larger_of is a > b ? a : b, smaller_of is a < b ? a : b. x86 has instructions that mean this to
+// the letter; GCC has to be told, clang sees it.
+#if defined(__SSE2__) && defined(__GNUC__) && !defined(__clang__) && !defined(FORMWORK_SCALAR)
+#define FW_SSE(...) __VA_ARGS__
+#else
+#define FW_SSE(...)
+#endif
+#if defined(__AVX__)
+#define FW_AVX(...) FW_SSE(__VA_ARGS__)
+#else
+#define FW_AVX(...)
+#endif
+#if defined(__AVX512F__)
+#define FW_AVX512(...) FW_SSE(__VA_ARGS__)
+#else
+#define FW_AVX512(...)
+#endif
+#define FW_CASE(TYPE, CALL)                                                                        \
+  if constexpr (sizeof(V) == sizeof(TYPE) && sizeof(element_of<V>) == sizeof(TYPE{}[0])) {         \
+    const TYPE x = bit_cast<TYPE>(a), y = bit_cast<TYPE>(b);                                       \
+    return bit_cast<V>(CALL);                                                                      \
+  }
+#define FW_EXTREME(NAME, OP, X86)                                                                  \
+  FW_INLINE float NAME(float a, float b) {                                                         \
+    FW_SSE(return _mm_cvtss_f32(_mm_##X86##_ss(_mm_set_ss(a), _mm_set_ss(b))));                    \
+    return a OP b ? a : b;                                                                         \
+  }                                                                                                \
+  FW_INLINE double NAME(double a, double b) {                                                      \
+    FW_SSE(return _mm_cvtsd_f64(_mm_##X86##_sd(_mm_set_sd(a), _mm_set_sd(b))));                    \
+    return a OP b ? a : b;                                                                         \
+  }                                                                                                \
+  template <class V> FW_INLINE V NAME(const V &a, const V &b) {                                    \
+    FW_AVX512(FW_CASE(__m512, _mm512_maskz_##X86##_ps(0xffff, x, y)))                              \
+    FW_AVX512(FW_CASE(__m512d, _mm512_maskz_##X86##_pd(0xff, x, y)))                               \
+    FW_AVX(FW_CASE(__m256, _mm256_##X86##_ps(x, y)))                                               \
+    FW_AVX(FW_CASE(__m256d, _mm256_##X86##_pd(x, y)))                                              \
+    FW_SSE(FW_CASE(__m128, _mm_##X86##_ps(x, y)))                                                  \
+    FW_SSE(FW_CASE(__m128d, _mm_##X86##_pd(x, y)))                                                 \
+    return select(mask(a OP b), a, b);                                                             \
+  }
+FW_EXTREME(larger_of, >, max)
+FW_EXTREME(smaller_of, <, min)
+#undef FW_EXTREME
+#undef FW_CASE
+#undef FW_AVX512
+#undef FW_AVX
+#undef FW_SSE
+
 // The larger and the smaller one; NaN if either is.
-FW_INLINE float maximum(float a, float b) { return a != a ? a : a > b ? a : b; }
-FW_INLINE float minimum(float a, float b) { return a != a ? a : a < b ? a : b; }
-FW_INLINE double maximum(double a, double b) { return a != a ? a : a > b ? a : b; }
-FW_INLINE double minimum(double a, double b) { return a != a ? a : a < b ? a : b; }
+FW_INLINE float maximum(float a, float b) { return a != a ? a : larger_of(a, b); }
+FW_INLINE float minimum(float a, float b) { return a != a ? a : smaller_of(a, b); }
+FW_INLINE double maximum(double a, double b) { return a != a ? a : larger_of(a, b); }
+FW_INLINE double minimum(double a, double b) { return a != a ? a : smaller_of(a, b); }
 template <class V> FW_INLINE V maximum(const V &a, const V &b) {
-  return select(mask(a != a), a, select(mask(a > b), a, b));
+  return select(mask(a != a), a, larger_of(a, b));
 }
 template <class V> FW_INLINE V minimum(const V &a, const V &b) {
-  return select(mask(a != a), a, select(mask(a < b), a, b));
+  return select(mask(a != a), a, smaller_of(a, b));
 }
 
 template <class V> FW_INLINE V maximum(const V &a, element_of<V> b) {
@@ -440,15 +500,15 @@ template <class V> FW_INLINE V minimum(element_of<V> a, const V &b) {
 }
 
 // The same, but NaN only if both are.
-FW_INLINE float maximum_number(float a, float b) { return a != a ? b : b > a ? b : a; }
-FW_INLINE float minimum_number(float a, float b) { return a != a ? b : b < a ? b : a; }
-FW_INLINE double maximum_number(double a, double b) { return a != a ? b : b > a ? b : a; }
-FW_INLINE double minimum_number(double a, double b) { return a != a ? b : b < a ? b : a; }
+FW_INLINE float maximum_number(float a, float b) { return a != a ? b : larger_of(b, a); }
+FW_INLINE float minimum_number(float a, float b) { return a != a ? b : smaller_of(b, a); }
+FW_INLINE double maximum_number(double a, double b) { return a != a ? b : larger_of(b, a); }
+FW_INLINE double minimum_number(double a, double b) { return a != a ? b : smaller_of(b, a); }
 template <class V> FW_INLINE V maximum_number(const V &a, const V &b) {
-  return select(mask(a != a), b, select(mask(b > a), b, a));
+  return select(mask(a != a), b, larger_of(b, a));
 }
 template <class V> FW_INLINE V minimum_number(const V &a, const V &b) {
-  return select(mask(a != a), b, select(mask(b < a), b, a));
+  return select(mask(a != a), b, smaller_of(b, a));
 }
 
 // ---- arithmetic
