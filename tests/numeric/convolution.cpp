@@ -61,6 +61,19 @@ static std::vector<Mode> modes() {
           {"grouped", {2, 1}, {1, 1, 1, 0}, {1, 1}, 2}};
 }
 
+/// As many groups as channels and filters.
+static std::vector<Shapes> depthwiseShapes(int64_t channels) {
+  std::vector<Shapes> all;
+  for (Shapes shapes : imageShapes(1)) {
+    shapes[0][3] = shapes[1][3] = channels;
+    shapes[1][2] = 1;
+    all.push_back(shapes);
+  }
+  return all;
+}
+
+static Mode depthwise() { return {"depthwise", {2, 1}, {1, 1, 0, 1}, {1, 1}, 19}; }
+
 static Array convolve(const Mode &mode, const Array &x, const Array &kernel) {
   Array y(mode.resultShape(x.shape, kernel.shape));
   mode.forEachProduct(x.shape, kernel.shape,
@@ -68,16 +81,15 @@ static Array convolve(const Mode &mode, const Array &x, const Array &kernel) {
   return y;
 }
 
-/// The gradients as ops of their own, with everything at once.
-static void addGradients(Table &table) {
-  Mode mode{"all", {2, 1}, {1, 0, 2, 1}, {1, 2}, 2};
+/// The gradients as ops of their own.
+static void addGradients(Table &table, const Mode &mode, const std::vector<Shapes> &images) {
   std::vector<Shapes> input, kernel;
-  for (const Shapes &shapes : imageShapes(2)) {
+  for (const Shapes &shapes : images) {
     Shape y = mode.resultShape(shapes[0], shapes[1]);
     input.push_back({y, shapes[1], shapes[0]});
     kernel.push_back({shapes[0], y, shapes[1]});
   }
-  table.row("conv2d_input_grad", input)
+  table.row("conv2d_input_grad/" + mode.name, input)
       .body("%y = fw.conv2d_input_grad %0, %1, %2" + mode.attributes() + " : ($0, $1, $2) -> $y")
       .reference([mode](const Arrays &x) {
         Array dx(x[2].shape);
@@ -87,7 +99,7 @@ static void addGradients(Table &table) {
         return dx;
       })
       .generalIn({0, 2});
-  table.row("conv2d_kernel_grad", kernel)
+  table.row("conv2d_kernel_grad/" + mode.name, kernel)
       .body("%y = fw.conv2d_kernel_grad %0, %1, %2" + mode.attributes() + " : ($0, $1, $2) -> $y")
       .reference([mode](const Arrays &x) {
         Array dk(x[2].shape);
@@ -99,13 +111,20 @@ static void addGradients(Table &table) {
       .generalIn({0, 1});
 }
 
+static void addConvolution(Table &table, const Mode &mode, const std::vector<Shapes> &images) {
+  table.row("conv2d/" + mode.name, images)
+      .body("%y = fw.conv2d %0, %1" + mode.attributes() + " : ($0, $1) -> $y")
+      .reference([mode](const Arrays &x) { return convolve(mode, x[0], x[1]); })
+      .generalIn({0});
+}
+
 void addConvolutionRows(Table &table) {
   for (const Mode &mode : modes())
-    table.row("conv2d/" + mode.name, imageShapes(mode.groups))
-        .body("%y = fw.conv2d %0, %1" + mode.attributes() + " : ($0, $1) -> $y")
-        .reference([mode](const Arrays &x) { return convolve(mode, x[0], x[1]); })
-        .generalIn({0});
-  addGradients(table);
+    addConvolution(table, mode, imageShapes(mode.groups));
+  Mode all{"all", {2, 1}, {1, 0, 2, 1}, {1, 2}, 2};
+  addGradients(table, all, imageShapes(2));
+  addConvolution(table, depthwise(), depthwiseShapes(19));
+  addGradients(table, depthwise(), depthwiseShapes(19));
 }
 
 } // namespace formwork::test
