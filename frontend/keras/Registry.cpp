@@ -12,6 +12,8 @@ static const Registration &allLayers() {
     registerMergeLayers(all);
     registerNormalizationLayers(all);
     registerConvolutionLayers(all);
+    registerPoolingLayers(all);
+    registerResizingLayers(all);
     registerRecurrentLayers(all);
     llvm::sort(all, [](const LayerClass &a, const LayerClass &b) { return a.name < b.name; });
     return all;

@@ -31,6 +31,8 @@ void registerCoreLayers(Registration &layers);
 void registerMergeLayers(Registration &layers);
 void registerNormalizationLayers(Registration &layers);
 void registerConvolutionLayers(Registration &layers);
+void registerPoolingLayers(Registration &layers);
+void registerResizingLayers(Registration &layers);
 void registerRecurrentLayers(Registration &layers);
 
 } // namespace formwork::keras

@@ -11,10 +11,12 @@ from keras.src import backend
 from arguments import SCHEDULES
 from keras_on_tensorflow import (
     bias_by_broadcasting,
+    bilinear_in_any_precision,
     dense_gradients,
     exact_gelu,
     groups_one_by_one,
     pointwise_strides,
+    volumes_plane_by_plane,
 )
 from philox import uniform
 
@@ -75,25 +77,34 @@ def channels_first_on_cpu():
             if bound.get("data_format") != "channels_first":
                 return original(**bound)
             bound["data_format"] = "channels_last"
-            bound["inputs"] = tf.transpose(bound["inputs"], [0, 2, 3, 1])
-            return tf.transpose(original(**bound), [0, 3, 1, 2])
+            rank = len(bound["inputs"].shape)
+            last, first = [0, *range(2, rank), 1], [0, rank - 1, *range(1, rank - 1)]
+            bound["inputs"] = tf.transpose(bound["inputs"], last)
+            return tf.transpose(original(**bound), first)
 
         setattr(backend_module.nn, name, call)
 
     wrap("conv")
     wrap("max_pool")
+    wrap("average_pool")
 
 
 pointwise_strides()
 groups_one_by_one()
+volumes_plane_by_plane()
 channels_first_on_cpu()  # on top: the others take channels that are last
 dense_gradients()
 exact_gelu()
 bias_by_broadcasting()
+bilinear_in_any_precision()
+
+
+def as_tuple(value):
+    return tuple(map(as_tuple, value)) if isinstance(value, list) else value
 
 
 def make_layer(node, name):
-    args = {k: tuple(v) if isinstance(v, list) and k != "axis" else v for k, v in node["args"].items()}
+    args = {k: as_tuple(v) if k != "axis" else v for k, v in node["args"].items()}
     if node["layer"] == "Sequential":
         return keras.Sequential([make_layer(n, f"{name}_{i}") for i, n in enumerate(args["layers"])], name=name)
     trainable = args.pop("trainable", True)
