@@ -49,9 +49,7 @@ static Expr hardSilu(Expr x) { return x * hardSigmoid(x); }
 static Expr hardTanh(Expr x) { return max(min(x, 1), -1); }
 static Expr hardShrink(Expr x) { return select(abs(x) > 0.5, x, 0); }
 
-static Expr softShrink(Expr x) {
-  return select(x > 0.5, x - 0.5, select(x < -0.5, x + 0.5, 0 * x));
-}
+static Expr softShrink(Expr x) { return select(x > 0.5, x - 0.5, select(x < -0.5, x + 0.5, 0)); }
 
 static Expr sparseSigmoid(Expr x) { return select(x <= -1, 0, select(x >= 1, 1, 0.5 * (x + 1))); }
 
@@ -73,12 +71,7 @@ static Expr selu(Expr x) {
 /// At 0 both halves have their slope: 2.
 static Expr celu(Expr x) { return max(x, 0) + expm1(min(x, 0)); }
 
-/// For large |x|, where 1 - |y| would cancel in the gradient, by way of 1 / (1 + |x|).
-static Expr softsign(Expr x) {
-  Expr magnitude = abs(x), small = 1 / (1 + magnitude);
-  return select(magnitude < 1, x * small, sign(x) * (1 - small));
-}
-
+static Expr softsign(Expr x) { return x / (1 + abs(x)); }
 static Expr logSigmoid(Expr x) { return -softplus(-x); }
 static Expr silu(Expr x) { return x * sigmoid(x); }
 static Expr mish(Expr x) { return x * tanh(softplus(x)); }

@@ -13,6 +13,7 @@ from keras_on_tensorflow import (
     bias_by_broadcasting,
     dense_gradients,
     exact_gelu,
+    exact_leaky_relu,
     groups_one_by_one,
     pointwise_strides,
 )
@@ -89,6 +90,7 @@ groups_one_by_one()
 channels_first_on_cpu()  # on top: the others take channels that are last
 dense_gradients()
 exact_gelu()
+exact_leaky_relu()
 bias_by_broadcasting()
 
 
