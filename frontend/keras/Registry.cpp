@@ -9,6 +9,8 @@ static const Registration &allLayers() {
   static const Registration layers = [] {
     Registration all;
     registerCoreLayers(all);
+    registerActivationLayers(all);
+    registerNoiseLayers(all);
     registerMergeLayers(all);
     registerNormalizationLayers(all);
     registerConvolutionLayers(all);

@@ -50,11 +50,16 @@ def signature(spec, floatx):
 
 def compile_with_formwork(spec, model, floatx, folder):
     archive, library = folder / f"{floatx}.keras", folder / f"{floatx}.so"
-    library.unlink(missing_ok=True)
     model.save(archive)
+    return compile_library(archive, library, "--signature", signature(spec, floatx))
+
+
+def compile_library(archive, library, *options):
+    """The archive's model, for training too."""
+    library.unlink(missing_ok=True)
     command = [
         BUILD / "bin/formwork", "compile", archive, "-o", library, "--emit=shared", "--train",
-        "--name", "m", "--signature", signature(spec, floatx),
+        "--name", "m", *options,
     ]  # fmt: skip
     process = subprocess.run(command, capture_output=True, text=True, timeout=600)
     if process.returncode:

@@ -85,6 +85,15 @@ def bilinear_in_any_precision():
     image.resize = resize
 
 
+def exact_leaky_relu():
+    """TensorFlow holds the slope in float32 whatever the precision."""
+
+    def leaky_relu(x, negative_slope=0.2):
+        return tf.where(x > 0, x, tf.constant(negative_slope, x.dtype) * x)
+
+    nn.leaky_relu = leaky_relu
+
+
 def bias_by_broadcasting():
     """Adds a bias of shape (1, channels, 1, 1) to the channels, whatever the width.
 
