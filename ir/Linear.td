@@ -1,7 +1,9 @@
 // Contractions, convolutions and pooling.
 //
-// Images are NHWC and kernels HWIO. `padding` is [top, bottom, left, right]; each side is smaller
-// than the (dilated) window, as Keras's "same" makes it.
+// Images are [n, spatial dimensions..., channels] and kernels [window..., channels, filters]; there
+// may be any number of spatial dimensions. `padding` is what comes before and after each of them:
+// [top, bottom, left, right] of images. Each is smaller than the (dilated) window, as Keras's "same"
+// makes it.
 
 #ifndef FORMWORK_IR_LINEAR_TD
 #define FORMWORK_IR_LINEAR_TD
@@ -45,20 +47,20 @@ class Fw_ConvolutionOp<string mnemonic, dag operands>
   }];
 }
 
-def Fw_Conv2dOp : Fw_ConvolutionOp<"conv2d", (ins Fw_FloatTensor:$x, Fw_FloatTensor:$kernel)> {
-  let summary = "y[n, p, q, o] = sum x[n, p*s + i*d, q*s + j*d, c] kernel[i, j, c, o], x padded";
+def Fw_ConvOp : Fw_ConvolutionOp<"conv", (ins Fw_FloatTensor:$x, Fw_FloatTensor:$kernel)> {
+  let summary = "y[n, p, o] = sum x[n, p*s + i*d, c] kernel[i, c, o], x padded; p and i are indices";
   let description = [{
     With groups, output channel o sees only the input channels of its group: kernel is
-    [h, w, channels/groups, filters].
+    [window..., channels/groups, filters].
   }];
 }
-def Fw_Conv2dInputGradOp : Fw_ConvolutionOp<"conv2d_input_grad",
+def Fw_ConvInputGradOp : Fw_ConvolutionOp<"conv_input_grad",
     (ins Fw_FloatTensor:$dy, Fw_FloatTensor:$kernel, Fw_FloatTensor:$like)> {
-  let summary = "The cotangent of conv2d's x, which has the shape of `like`";
+  let summary = "The cotangent of conv's x, which has the shape of `like`";
 }
-def Fw_Conv2dKernelGradOp : Fw_ConvolutionOp<"conv2d_kernel_grad",
+def Fw_ConvKernelGradOp : Fw_ConvolutionOp<"conv_kernel_grad",
     (ins Fw_FloatTensor:$x, Fw_FloatTensor:$dy, Fw_FloatTensor:$like)> {
-  let summary = "The cotangent of conv2d's kernel, which has the shape of `like`";
+  let summary = "The cotangent of conv's kernel, which has the shape of `like`";
 }
 
 //===--- Pooling.cpp -----------------------------------------------------------------------------
@@ -73,26 +75,36 @@ class Fw_PoolingOp<string mnemonic, dag operands, list<Trait> traits>
   }];
 }
 
-def Fw_MaxPool2dOp : Fw_PoolingOp<"max_pool2d", (ins Fw_FloatTensor:$x), [Fw_Differentiates]> {
+def Fw_MaxPoolOp : Fw_PoolingOp<"max_pool", (ins Fw_FloatTensor:$x), [Fw_Differentiates]> {
   let summary = "The maximum of each window; padding counts as minus infinity";
   let results = (outs Fw_FloatTensor:$y);
 }
-def Fw_MaxPool2dIndicesOp : Fw_PoolingOp<"max_pool2d_indices",
+def Fw_MaxPoolIndicesOp : Fw_PoolingOp<"max_pool_indices",
     (ins Fw_FloatTensor:$x, Fw_FloatTensor:$y), [SameOperandsElementType]> {
   let summary = "Where in its window each maximum y is found first, in row-major order";
-  let description = "i * width + j for row i and column j of the window. No index if y is NaN.";
+  let description = "i * width + j for row i and column j of a window. No index if y is NaN.";
   let results = (outs RankedTensorOf<[I32]>:$indices);
 }
 // The next two are linear, and each other's adjoint.
-def Fw_Pool2dTakeOp : Fw_PoolingOp<"pool2d_take",
+def Fw_PoolTakeOp : Fw_PoolingOp<"pool_take",
     (ins Fw_FloatTensor:$x, RankedTensorOf<[I32]>:$indices), [Fw_Differentiates]> {
   let summary = "The element of each window of x at its index";
   let results = (outs Fw_FloatTensor:$y);
 }
-def Fw_Pool2dPutOp : Fw_PoolingOp<"pool2d_put",
+def Fw_PoolPutOp : Fw_PoolingOp<"pool_put",
     (ins Fw_FloatTensor:$y, RankedTensorOf<[I32]>:$indices, Fw_FloatTensor:$like),
     [Fw_Differentiates, AllElementTypesMatch<["y", "like"]>]> {
   let summary = "Zeros like `like`, with each y added at the index in its window";
+  let results = (outs Fw_FloatTensor:$x);
+}
+// So are these two; padding counts as 0.
+def Fw_PoolSumOp : Fw_PoolingOp<"pool_sum", (ins Fw_FloatTensor:$x), [Fw_Differentiates]> {
+  let summary = "The sum of each window";
+  let results = (outs Fw_FloatTensor:$y);
+}
+def Fw_PoolSpreadOp : Fw_PoolingOp<"pool_spread", (ins Fw_FloatTensor:$y, Fw_FloatTensor:$like),
+    [Fw_Differentiates, AllElementTypesMatch<["y", "like"]>]> {
+  let summary = "Zeros like `like`, with each y added to all elements of its window";
   let results = (outs Fw_FloatTensor:$x);
 }
 

@@ -1,5 +1,6 @@
-// Max pooling. Its gradient goes to the first maximum of each window in row-major order, as in
-// TensorFlow: an op finds it, and a linear op puts the cotangents there.
+// Poolings of images [n, spatial dimensions..., channels]. The gradient of a maximum goes to the
+// first of each window in row-major order, as in TensorFlow: an op finds it, and a linear op puts
+// the cotangents there. Sums, of which averages are made, are linear themselves.
 #include "ir/Slicing.h"
 #include "ir/Window.h"
 
@@ -26,9 +27,7 @@ static FailureOr<SmallVector<int64_t>> pooledShape(std::optional<Location> locat
   if (failed(verifyWindows(location, x, adaptor.getWindow(), adaptor.getStrides(),
                            adaptor.getPadding())))
     return failure();
-  auto [rows, columns] = windowsOf(adaptor.getWindow(), adaptor.getStrides(), adaptor.getPadding());
-  return SmallVector<int64_t>{x.getDimSize(0), rows.positions(x.getDimSize(1)),
-                              columns.positions(x.getDimSize(2)), x.getDimSize(3)};
+  return positions(x, windowsOf(adaptor), x.getShape().back());
 }
 
 /// Infers one element per window of `image`; each of `pooled` is such a tensor.
@@ -46,61 +45,87 @@ static LogicalResult inferPooled(std::optional<Location> location, Adaptor &adap
   return success();
 }
 
-LogicalResult MaxPool2dOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
-                                            Adaptor adaptor, SmallVectorImpl<Type> &types) {
+LogicalResult MaxPoolOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                          Adaptor adaptor, SmallVectorImpl<Type> &types) {
   Type element = getElementTypeOrSelf(adaptor.getX().getType());
   return inferPooled(location, adaptor, adaptor.getX(), {}, element, types);
 }
 
-LogicalResult MaxPool2dIndicesOp::inferReturnTypes(MLIRContext *context,
-                                                   std::optional<Location> location,
-                                                   Adaptor adaptor, SmallVectorImpl<Type> &types) {
+LogicalResult MaxPoolIndicesOp::inferReturnTypes(MLIRContext *context,
+                                                 std::optional<Location> location, Adaptor adaptor,
+                                                 SmallVectorImpl<Type> &types) {
   return inferPooled(location, adaptor, adaptor.getX(), adaptor.getY(),
                      IntegerType::get(context, 32), types);
 }
 
-LogicalResult Pool2dTakeOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
-                                             Adaptor adaptor, SmallVectorImpl<Type> &types) {
+LogicalResult PoolTakeOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                           Adaptor adaptor, SmallVectorImpl<Type> &types) {
   Type element = getElementTypeOrSelf(adaptor.getX().getType());
   return inferPooled(location, adaptor, adaptor.getX(), adaptor.getIndices(), element, types);
 }
 
-LogicalResult Pool2dPutOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
-                                            Adaptor adaptor, SmallVectorImpl<Type> &types) {
+LogicalResult PoolPutOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                          Adaptor adaptor, SmallVectorImpl<Type> &types) {
   SmallVector<Type> pooled;
   types.push_back(adaptor.getLike().getType());
   return inferPooled(location, adaptor, adaptor.getLike(), {adaptor.getY(), adaptor.getIndices()},
                      getElementTypeOrSelf(types.back()), pooled);
 }
 
-//===--- over windows ----------------------------------------------------------------------------
-
-/// Sizes of one element per window of `image`.
-static Sizes pooledSizes(ImplicitLocOpBuilder &builder, Value image, const Windows &windows) {
-  Sizes sizes = sizesOf(builder, image);
-  sizes[1] = windows[0].positions(builder, sizes[1]);
-  sizes[2] = windows[1].positions(builder, sizes[2]);
-  return sizes;
+LogicalResult PoolSumOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                          Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  Type element = getElementTypeOrSelf(adaptor.getX().getType());
+  return inferPooled(location, adaptor, adaptor.getX(), {}, element, types);
 }
+
+LogicalResult PoolSpreadOp::inferReturnTypes(MLIRContext *, std::optional<Location> location,
+                                             Adaptor adaptor, SmallVectorImpl<Type> &types) {
+  SmallVector<Type> pooled;
+  types.push_back(adaptor.getLike().getType());
+  return inferPooled(location, adaptor, adaptor.getLike(), adaptor.getY(),
+                     getElementTypeOrSelf(types.back()), pooled);
+}
+
+//===--- over windows ----------------------------------------------------------------------------
 
 /// A tensor of which only the shape is used: it bounds the loops over a window.
 static Value windowShape(ImplicitLocOpBuilder &builder, const Windows &windows) {
-  SmallVector<int64_t> shape = {windows[0].size, windows[1].size};
+  auto shape = llvm::map_to_vector(windows, [](const Window &window) { return window.size; });
   return tensor::EmptyOp::create(builder, shape, builder.getF32Type());
 }
 
-/// Loops n, p, q, c over window positions and i, j within the window.
+namespace {
+/// Loops n, p... over positions and channels c, then i... within the window.
 struct PoolingLoops {
-  AffineExpr n, p, q, c, i, j;
-  static constexpr int64_t count = 6;
-  PoolingLoops(MLIRContext *context) { bindDims(context, n, p, q, c, i, j); }
-  SmallVector<AffineExpr> position() const { return {n, p, q, c}; }
-};
+  AffineExpr n, c;
+  SmallVector<AffineExpr> p, i;
+  int64_t count = 0;
 
-/// In a generic's body: the number of the place (i, j), in row-major order.
+  PoolingLoops(Builder &builder, const Windows &windows) {
+    n = builder.getAffineDimExpr(count++);
+    for (size_t dimension = 0; dimension < windows.size(); ++dimension)
+      p.push_back(builder.getAffineDimExpr(count++));
+    c = builder.getAffineDimExpr(count++);
+    for (size_t dimension = 0; dimension < windows.size(); ++dimension)
+      i.push_back(builder.getAffineDimExpr(count++));
+  }
+  SmallVector<AffineExpr> image(ArrayRef<AffineExpr> places) const {
+    SmallVector<AffineExpr> indices = {n};
+    indices.append(places.begin(), places.end());
+    indices.push_back(c);
+    return indices;
+  }
+};
+} // namespace
+
+/// In a generic's body: the number of the place i... in the window, in row-major order.
 static Expr placeInWindow(ImplicitLocOpBuilder &scalars, const Windows &windows) {
   Type integer = scalars.getI32Type();
-  return loopIndex(scalars, 4, integer) * windows[1].size + loopIndex(scalars, 5, integer);
+  int64_t first = windows.size() + 2;
+  Expr place = loopIndex(scalars, first, integer);
+  for (size_t dimension = 1; dimension < windows.size(); ++dimension)
+    place = place * windows[dimension].size + loopIndex(scalars, first + dimension, integer);
+  return place;
 }
 
 /// Reduces each window of `x`, padded with `outside`, into `initial`. The body sees the element of
@@ -108,39 +133,40 @@ static Expr placeInWindow(ImplicitLocOpBuilder &scalars, const Windows &windows)
 static Value reduceWindows(ImplicitLocOpBuilder &builder, Value x, double outside,
                            ValueRange pooled, Value initial, const Windows &windows,
                            ScalarBody body) {
-  PoolingLoops l(builder.getContext());
-  SmallVector<Indexed> inputs = {
-      {padded(builder, x, windows, outside),
-       {l.n, l.p * windows[0].stride + l.i, l.q * windows[1].stride + l.j, l.c}}};
+  PoolingLoops loops(builder, windows);
+  SmallVector<AffineExpr> read;
+  for (auto [p, i, window] : llvm::zip_equal(loops.p, loops.i, windows))
+    read.push_back(p * window.stride + i);
+  SmallVector<Indexed> inputs = {{padded(builder, x, windows, outside), loops.image(read)}};
   for (Value value : pooled)
-    inputs.push_back({value, l.position()});
-  inputs.push_back({windowShape(builder, windows), {l.i, l.j}});
-  return generic(builder, l.count, inputs, {initial, l.position()}, body);
+    inputs.push_back({value, loops.image(loops.p)});
+  inputs.push_back({windowShape(builder, windows), loops.i});
+  return generic(builder, loops.count, inputs, {initial, loops.image(loops.p)}, body);
 }
 
-//===--- max_pool2d ------------------------------------------------------------------------------
+//===--- max_pool ------------------------------------------------------------------------------
 
-MaybeValues MaxPool2dOp::decompose(ImplicitLocOpBuilder &builder) {
+MaybeValues MaxPoolOp::decompose(ImplicitLocOpBuilder &builder) {
   Windows windows = windowsOf(*this);
-  Value lowest = filled(builder, emptyOf(builder, getType(), pooledSizes(builder, getX(), windows)),
-                        -infinity);
+  Value lowest =
+      filled(builder, emptyOf(builder, getType(), positions(builder, getX(), windows)), -infinity);
   auto body = [](ArrayRef<Expr> elements) { return max(elements.back(), elements[0]); };
   return SmallVector<Value>{reduceWindows(builder, getX(), -infinity, {}, lowest, windows, body)};
 }
 
-MaybeValues MaxPool2dOp::gradient(ImplicitLocOpBuilder &builder, ValueRange cotangents) {
+MaybeValues MaxPoolOp::gradient(ImplicitLocOpBuilder &builder, ValueRange cotangents) {
   Value indices =
-      MaxPool2dIndicesOp::create(builder, getX(), getY(), getWindow(), getStrides(), getPadding());
-  return SmallVector<Value>{Pool2dPutOp::create(builder, cotangents[0], indices, getX(),
-                                                getWindow(), getStrides(), getPadding())};
+      MaxPoolIndicesOp::create(builder, getX(), getY(), getWindow(), getStrides(), getPadding());
+  return SmallVector<Value>{PoolPutOp::create(builder, cotangents[0], indices, getX(), getWindow(),
+                                              getStrides(), getPadding())};
 }
 
-//===--- max_pool2d_indices ----------------------------------------------------------------------
+//===--- max_pool_indices ----------------------------------------------------------------------
 
-MaybeValues MaxPool2dIndicesOp::decompose(ImplicitLocOpBuilder &builder) {
+MaybeValues MaxPoolIndicesOp::decompose(ImplicitLocOpBuilder &builder) {
   Windows windows = windowsOf(*this);
-  Value empty = emptyOf(builder, getType(), pooledSizes(builder, getX(), windows));
-  int64_t nowhere = windows[0].size * windows[1].size;
+  Value empty = emptyOf(builder, getType(), positions(builder, getX(), windows));
+  int64_t nowhere = llvm::product_of(getWindow());
   Value initial = filled(builder, empty, nowhere);
   auto body = [&](ArrayRef<Expr> elements) {
     Expr place = placeInWindow(elements[0].build(), windows);
@@ -151,12 +177,12 @@ MaybeValues MaxPool2dIndicesOp::decompose(ImplicitLocOpBuilder &builder) {
       reduceWindows(builder, getX(), -infinity, getY(), initial, windows, body)};
 }
 
-//===--- pool2d_take -----------------------------------------------------------------------------
+//===--- pool_take -----------------------------------------------------------------------------
 
-MaybeValues Pool2dTakeOp::decompose(ImplicitLocOpBuilder &builder) {
+MaybeValues PoolTakeOp::decompose(ImplicitLocOpBuilder &builder) {
   Windows windows = windowsOf(*this);
   Value zeros =
-      filled(builder, emptyOf(builder, getType(), pooledSizes(builder, getX(), windows)), 0);
+      filled(builder, emptyOf(builder, getType(), positions(builder, getX(), windows)), 0);
   auto body = [&](ArrayRef<Expr> elements) {
     Expr place = placeInWindow(elements[0].build(), windows);
     return select(equal(elements[1], place), elements[0], elements.back());
@@ -164,80 +190,124 @@ MaybeValues Pool2dTakeOp::decompose(ImplicitLocOpBuilder &builder) {
   return SmallVector<Value>{reduceWindows(builder, getX(), 0, getIndices(), zeros, windows, body)};
 }
 
-MaybeValues Pool2dTakeOp::gradient(ImplicitLocOpBuilder &builder, ValueRange cotangents) {
-  return SmallVector<Value>{Pool2dPutOp::create(builder, cotangents[0], getIndices(), getX(),
-                                                getWindow(), getStrides(), getPadding()),
+MaybeValues PoolTakeOp::gradient(ImplicitLocOpBuilder &builder, ValueRange cotangents) {
+  return SmallVector<Value>{PoolPutOp::create(builder, cotangents[0], getIndices(), getX(),
+                                              getWindow(), getStrides(), getPadding()),
                             Value()};
 }
 
-//===--- pool2d_put ------------------------------------------------------------------------------
+//===--- pool_put ------------------------------------------------------------------------------
 
 /// No element is in two windows, and it is known in which.
-static bool liesApart(Pool2dPutOp op, const Windows &windows) {
-  ArrayRef<int64_t> lengths = op.getType().getShape().slice(1, 2);
-  return llvm::all_of(llvm::zip(windows, lengths), [](auto pair) {
-    auto [window, length] = pair;
-    return window.low == 0 && window.size == window.stride && !ShapedType::isDynamic(length);
+static bool liesApart(RankedTensorType image, const Windows &windows) {
+  return llvm::all_of(llvm::enumerate(windows), [&](auto pair) {
+    const Window &window = pair.value();
+    return window.low == 0 && window.size == window.stride && !image.isDynamicDim(pair.index() + 1);
   });
 }
 
 /// What the windows leave over at the end, as the padding that would make windows of it.
-static Windows leftOver(Pool2dPutOp op, Windows windows) {
-  ArrayRef<int64_t> lengths = op.getType().getShape().slice(1, 2);
-  for (auto [window, length] : llvm::zip(windows, lengths)) {
-    int64_t needed = llvm::divideCeil(length, window.stride);
+static Windows leftOver(RankedTensorType image, Windows windows) {
+  for (auto [i, window] : llvm::enumerate(windows)) {
+    int64_t length = image.getDimSize(i + 1), needed = llvm::divideCeil(length, window.stride);
     window.high = std::max<int64_t>(needed - window.positions(length), 0);
   }
   return windows;
 }
 
-/// Each element looks at its window: x[n, h, w, c] is y[n, h / height, w / width, c] or 0.
-static Value putApart(Pool2dPutOp op, ImplicitLocOpBuilder &builder, const Windows &windows) {
-  AffineExpr n, h, w, c;
-  bindDims(builder.getContext(), n, h, w, c);
-  SmallVector<AffineExpr> window = {n, h.floorDiv(windows[0].size), w.floorDiv(windows[1].size), c};
-  auto within = [&](ImplicitLocOpBuilder &scalars, unsigned loop, const Window &window) {
-    Expr index = loopIndex(scalars, loop, scalars.getI32Type());
-    return index - index / double(window.size) * double(window.size);
-  };
-  auto body = [&](ArrayRef<Expr> elements) {
-    ImplicitLocOpBuilder &scalars = elements[0].build();
-    Expr place = within(scalars, 1, windows[0]) * double(windows[1].size) +
-                 within(scalars, 2, windows[1]);
-    return select(equal(elements[1], place), elements[0], 0);
-  };
-  Windows border = leftOver(op, windows);
-  Value y = padded(builder, op.getY(), border, 0);
-  Value indices = padded(builder, op.getIndices(), border, -1);
-  return generic(builder, 4, {{y, window}, {indices, window}},
-                 {emptyOf(builder, op.getType(), sizesOf(builder, op.getLike())), {n, h, w, c}},
-                 body);
+/// Each element of an image looks at its window: x[n, h, c] is y[n, h / size, c], or what `body`
+/// makes of it. `pooled` are y and others like it, with what they are where there is no window.
+static Value lookUpWindows(ImplicitLocOpBuilder &builder, Value like, const Windows &windows,
+                           ArrayRef<std::pair<Value, double>> pooled, ScalarBody body) {
+  auto type = cast<RankedTensorType>(like.getType());
+  PoolingLoops loops(builder, windows);
+  SmallVector<AffineExpr> at;
+  for (auto [p, window] : llvm::zip_equal(loops.p, windows))
+    at.push_back(p.floorDiv(window.size));
+  SmallVector<Indexed> inputs;
+  for (auto [value, nowhere] : pooled)
+    inputs.push_back({padded(builder, value, leftOver(type, windows), nowhere), loops.image(at)});
+  auto element = cast<RankedTensorType>(pooled.front().first.getType()).getElementType();
+  Value empty = emptyOf(builder, type.clone(element), sizesOf(builder, like));
+  return generic(builder, type.getRank(), inputs, {empty, loops.image(loops.p)}, body);
 }
 
-// In general: each element of x looks at the windows that cover it, which are neighbours in y once
-// that is spread to x's positions. Windows that are not there have no index.
-MaybeValues Pool2dPutOp::decompose(ImplicitLocOpBuilder &builder) {
+/// In general: each element of an image sums over the windows that cover it, which are neighbours
+/// in y once that is spread to the image's positions.
+static Value sumOverWindows(ImplicitLocOpBuilder &builder, Value like, const Windows &windows,
+                            ArrayRef<std::pair<Value, double>> pooled, ScalarBody body) {
+  auto type = cast<RankedTensorType>(like.getType());
+  PoolingLoops loops(builder, windows);
+  SmallVector<AffineExpr> covering;
+  for (auto [p, i, window] : llvm::zip_equal(loops.p, loops.i, windows))
+    covering.push_back(p + (window.size - 1) - i);
+  SmallVector<Indexed> inputs;
+  for (auto [value, nowhere] : pooled)
+    inputs.push_back({spread(builder, value, like, windows, nowhere), loops.image(covering)});
+  inputs.push_back({windowShape(builder, windows), loops.i});
+  Value zeros = filled(builder, emptyOf(builder, type, sizesOf(builder, like)), 0);
+  return generic(builder, loops.count, inputs, {zeros, loops.image(loops.p)}, body);
+}
+
+// Windows that are not there have no index.
+MaybeValues PoolPutOp::decompose(ImplicitLocOpBuilder &builder) {
   Windows windows = windowsOf(*this);
-  if (liesApart(*this, windows))
-    return SmallVector<Value>{putApart(*this, builder, windows)};
-  PoolingLoops l(builder.getContext());
-  SmallVector<AffineExpr> covering = {l.n, l.p + (windows[0].size - 1) - l.i,
-                                      l.q + (windows[1].size - 1) - l.j, l.c};
-  Value zeros = filled(builder, emptyOf(builder, getType(), sizesOf(builder, getLike())), 0);
-  auto body = [&](ArrayRef<Expr> elements) {
+  std::pair<Value, double> pooled[] = {{getY(), 0}, {getIndices(), -1}};
+  auto within = [&](ImplicitLocOpBuilder &scalars, unsigned dimension) {
+    Expr index = loopIndex(scalars, dimension + 1, scalars.getI32Type());
+    double size = windows[dimension].size;
+    return index - index / size * size;
+  };
+  auto fromOne = [&](ArrayRef<Expr> elements) {
+    ImplicitLocOpBuilder &scalars = elements[0].build();
+    Expr place = within(scalars, 0);
+    for (size_t dimension = 1; dimension < windows.size(); ++dimension)
+      place = place * double(windows[dimension].size) + within(scalars, dimension);
+    return select(equal(elements[1], place), elements[0], 0);
+  };
+  auto fromMany = [&](ArrayRef<Expr> elements) {
     Expr place = placeInWindow(elements[0].build(), windows);
     return elements.back() + select(equal(elements[1], place), elements[0], 0);
   };
-  SmallVector<Indexed> inputs = {{spread(builder, getY(), getLike(), windows, 0), covering},
-                                 {spread(builder, getIndices(), getLike(), windows, -1), covering},
-                                 {windowShape(builder, windows), {l.i, l.j}}};
-  return SmallVector<Value>{generic(builder, l.count, inputs, {zeros, l.position()}, body)};
+  return SmallVector<Value>{liesApart(getType(), windows)
+                                ? lookUpWindows(builder, getLike(), windows, pooled, fromOne)
+                                : sumOverWindows(builder, getLike(), windows, pooled, fromMany)};
 }
 
-MaybeValues Pool2dPutOp::gradient(ImplicitLocOpBuilder &builder, ValueRange cotangents) {
-  Value dy = Pool2dTakeOp::create(builder, cotangents[0], getIndices(), getWindow(), getStrides(),
-                                  getPadding());
+MaybeValues PoolPutOp::gradient(ImplicitLocOpBuilder &builder, ValueRange cotangents) {
+  Value dy = PoolTakeOp::create(builder, cotangents[0], getIndices(), getWindow(), getStrides(),
+                                getPadding());
   return SmallVector<Value>{sumToShapeOf(builder, dy, getY()), Value(), Value()};
+}
+
+//===--- pool_sum and pool_spread ----------------------------------------------------------------
+
+MaybeValues PoolSumOp::decompose(ImplicitLocOpBuilder &builder) {
+  Windows windows = windowsOf(*this);
+  Value zeros =
+      filled(builder, emptyOf(builder, getType(), positions(builder, getX(), windows)), 0);
+  auto body = [](ArrayRef<Expr> elements) { return elements.back() + elements[0]; };
+  return SmallVector<Value>{reduceWindows(builder, getX(), 0, {}, zeros, windows, body)};
+}
+
+MaybeValues PoolSumOp::gradient(ImplicitLocOpBuilder &builder, ValueRange cotangents) {
+  return SmallVector<Value>{PoolSpreadOp::create(builder, cotangents[0], getX(), getWindow(),
+                                                 getStrides(), getPadding())};
+}
+
+MaybeValues PoolSpreadOp::decompose(ImplicitLocOpBuilder &builder) {
+  Windows windows = windowsOf(*this);
+  std::pair<Value, double> pooled[] = {{getY(), 0}};
+  auto fromOne = [](ArrayRef<Expr> elements) { return elements[0]; };
+  auto fromMany = [](ArrayRef<Expr> elements) { return elements.back() + elements[0]; };
+  return SmallVector<Value>{liesApart(getType(), windows)
+                                ? lookUpWindows(builder, getLike(), windows, pooled, fromOne)
+                                : sumOverWindows(builder, getLike(), windows, pooled, fromMany)};
+}
+
+MaybeValues PoolSpreadOp::gradient(ImplicitLocOpBuilder &builder, ValueRange cotangents) {
+  Value dy = PoolSumOp::create(builder, cotangents[0], getWindow(), getStrides(), getPadding());
+  return SmallVector<Value>{sumToShapeOf(builder, dy, getY()), Value()};
 }
 
 } // namespace formwork

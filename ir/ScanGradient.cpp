@@ -33,7 +33,7 @@ static SmallVector<Value> keptValues(ScanOp scan) {
     if (llvm::none_of(op.getOperands(), [&](Value value) { return dependent.contains(value); }))
       continue;
     dependent.insert_range(op.getResults());
-    if (isa<DotGeneralOp, Conv2dOp, Conv2dInputGradOp, Conv2dKernelGradOp>(op))
+    if (isa<DotGeneralOp, ConvOp, ConvInputGradOp, ConvKernelGradOp>(op))
       kept.insert(wholeSum(op.getResult(0)));
   }
   return kept.takeVector();

@@ -25,19 +25,27 @@ OpFoldResult Window::positions(ImplicitLocOpBuilder &builder, OpFoldResult lengt
 
 Windows windowsOf(ArrayRef<int64_t> size, ArrayRef<int64_t> strides, ArrayRef<int64_t> padding,
                   ArrayRef<int64_t> dilations) {
-  return {Window{size[0], strides[0], dilations[0], padding[0], padding[1]},
-          Window{size[1], strides[1], dilations[1], padding[2], padding[3]}};
+  Windows windows;
+  for (size_t i = 0; i < size.size(); ++i)
+    windows.push_back({size[i], strides[i], dilations.empty() ? 1 : dilations[i], padding[2 * i],
+                       padding[2 * i + 1]});
+  return windows;
 }
 
 LogicalResult verifyWindows(std::optional<Location> location, RankedTensorType type,
                             ArrayRef<int64_t> size, ArrayRef<int64_t> strides,
-                            ArrayRef<int64_t> padding, ArrayRef<int64_t> dilations) {
-  if (type.getRank() != 4)
-    return emitOptionalError(location, "needs images [n, height, width, channels], not ", type);
-  if (size.size() != 2 || strides.size() != 2 || dilations.size() != 2 || padding.size() != 4)
-    return emitOptionalError(location, "needs two sizes, strides and dilations, and four paddings");
+                            ArrayRef<int64_t> padding, std::optional<ArrayRef<int64_t>> dilations) {
+  size_t count = size.size();
+  if (strides.size() != count || dilations.value_or(size).size() != count ||
+      padding.size() != 2 * count)
+    return emitOptionalError(location, "a window of ", count, " dimensions needs ", count,
+                             " strides and dilations, and ", 2 * count, " paddings");
+  if (count == 0 || type.getRank() != int64_t(count) + 2)
+    return emitOptionalError(location, "a window of ", count, " dimensions slides over ",
+                             "[n, as many dimensions, channels], not over ", type);
   for (auto [window, length] :
-       llvm::zip(windowsOf(size, strides, padding, dilations), type.getShape().slice(1, 2))) {
+       llvm::zip_equal(windowsOf(size, strides, padding, dilations.value_or(ArrayRef<int64_t>())),
+                       type.getShape().drop_front().drop_back())) {
     if (window.size < 1 || window.stride < 1 || window.dilation < 1)
       return emitOptionalError(location, "window size, stride and dilation must be positive");
     if (std::min(window.low, window.high) < 0 || std::max(window.low, window.high) >= window.span())
@@ -51,11 +59,30 @@ LogicalResult verifyWindows(std::optional<Location> location, RankedTensorType t
   return success();
 }
 
+SmallVector<int64_t> positions(RankedTensorType image, const Windows &windows, int64_t channels) {
+  SmallVector<int64_t> shape = {image.getDimSize(0)};
+  for (auto [i, window] : llvm::enumerate(windows))
+    shape.push_back(window.positions(image.getDimSize(i + 1)));
+  shape.push_back(channels);
+  return shape;
+}
+
+Sizes positions(ImplicitLocOpBuilder &builder, Value image, const Windows &windows) {
+  Sizes sizes = sizesOf(builder, image);
+  for (auto [i, window] : llvm::enumerate(windows))
+    sizes[i + 1] = window.positions(builder, sizes[i + 1]);
+  return sizes;
+}
+
 Value padded(ImplicitLocOpBuilder &builder, Value x, const Windows &windows, double value) {
-  const auto &[rows, columns] = windows;
-  return builder.createOrFold<PadOp>(x, Value(), ArrayRef<int64_t>{0, rows.low, columns.low, 0},
-                                     ArrayRef<int64_t>{0, rows.high, columns.high, 0},
-                                     ArrayRef<int64_t>{0, 0, 0, 0}, APFloat(value));
+  SmallVector<int64_t> low = {0}, high = {0}, interior(windows.size() + 2, 0);
+  for (const Window &window : windows) {
+    low.push_back(window.low);
+    high.push_back(window.high);
+  }
+  low.push_back(0);
+  high.push_back(0);
+  return builder.createOrFold<PadOp>(x, Value(), low, high, interior, APFloat(value));
 }
 
 Value spread(ImplicitLocOpBuilder &builder, Value y, Value image, const Windows &windows,

@@ -63,6 +63,11 @@ bool Touched::admit(LaunchOp launch) {
   return true;
 }
 
+/// What launches together is one function: of hundreds, as in a deep model's optimizer, compiling
+/// it would take longer than all else, while threads that meet once in so many launches lose
+/// nothing.
+static constexpr size_t longestRun = 16;
+
 std::vector<Run> findRuns(Block &block) {
   std::vector<Run> runs;
   std::optional<Touched> touched;
@@ -71,7 +76,7 @@ std::vector<Run> findRuns(Block &block) {
     if (!launch) {
       if (touched && !isPure(&op))
         touched->close();
-    } else if (touched && touched->admit(launch)) {
+    } else if (touched && runs.back().size() < longestRun && touched->admit(launch)) {
       runs.back().push_back(launch);
     } else {
       runs.push_back({launch});

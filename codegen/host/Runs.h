@@ -8,7 +8,8 @@ namespace formwork {
 using Run = llvm::SmallVector<LaunchOp>;
 
 /// All launches of a block, those together that each write only buffers of the caller and nothing
-/// that another of them touches. Between them stands nothing but views and arithmetic.
+/// that another of them touches: a few at most. Between them stands nothing but views and
+/// arithmetic.
 std::vector<Run> findRuns(mlir::Block &block);
 
 } // namespace formwork

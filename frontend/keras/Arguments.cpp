@@ -44,13 +44,35 @@ std::string isRate(const Json &value) {
   return rate && *rate >= 0 && *rate < 1 ? "" : "must be at least 0 and less than 1";
 }
 
-std::string isPair(const Json &value) {
+std::string areSizes(const Json &value, size_t count) {
   const Json::Array *elements = value.array();
-  bool two = elements && elements->size() == 2 && isSize((*elements)[0]) && isSize((*elements)[1]);
-  return two || isSize(value) ? "" : "must be a positive integer or a list of two";
+  bool list = elements && elements->size() == count && llvm::all_of(*elements, isSize);
+  return list || isSize(value) ? ""
+                               : "must be a positive integer or a list of " + std::to_string(count);
 }
 
-std::string isPairOrNull(const Json &value) { return value.isNull() ? "" : isPair(value); }
+static bool isMargin(const Json &value) {
+  auto margin = value.integer();
+  return margin && *margin >= 0 && *margin < largestSize;
+}
+
+static bool areEnds(const Json &value) {
+  const Json::Array *elements = value.array();
+  return elements && elements->size() == 2 && llvm::all_of(*elements, isMargin);
+}
+
+std::string areMargins(const Json &value, size_t count) {
+  const Json::Array *elements = value.array();
+  if (isMargin(value) || (count == 1 && areEnds(value)))
+    return "";
+  if (count == 1)
+    return "must be an integer that is not negative, or a list of two";
+  auto good = [](const Json &element) { return isMargin(element) || areEnds(element); };
+  bool list = elements && elements->size() == count && llvm::all_of(*elements, good);
+  return list ? ""
+              : "must be an integer that is not negative, or a list of " + std::to_string(count) +
+                    " such integers or pairs of them";
+}
 
 std::string isBatchShape(const Json &value) {
   const Json::Array *elements = value.array();
@@ -94,6 +116,17 @@ static bool isOneOf(const Json &value, llvm::ArrayRef<llvm::StringRef> choices) 
 
 std::string isPadding(const Json &value) {
   return isOneOf(value, {"valid", "same"}) ? "" : "must be \"valid\" or \"same\"";
+}
+
+std::string isPaddingOrCausal(const Json &value) {
+  return isOneOf(value, {"valid", "same", "causal"}) ? ""
+                                                     : "must be \"valid\", \"same\" or \"causal\"";
+}
+
+std::string isInterpolation(const Json &value) {
+  return isOneOf(value, {"nearest", "bilinear"})
+             ? ""
+             : "is supported only as \"nearest\" or \"bilinear\"";
 }
 
 std::string isDataFormat(const Json &value) {
@@ -153,11 +186,26 @@ const Json &Arguments::operator[](llvm::StringRef name) const {
   return value ? *value : *table.fallback(name);
 }
 
-std::array<int64_t, 2> Arguments::pair(llvm::StringRef name) const {
+std::vector<int64_t> Arguments::sizes(llvm::StringRef name, size_t count) const {
+  std::vector<int64_t> given = integers(name);
+  return given.size() == 1 ? std::vector<int64_t>(count, given[0]) : given;
+}
+
+std::vector<int64_t> Arguments::margins(llvm::StringRef name, size_t count) const {
   const Json &value = (*this)[name];
-  if (const Json::Array *elements = value.array())
-    return {*(*elements)[0].integer(), *(*elements)[1].integer()};
-  return {*value.integer(), *value.integer()};
+  std::vector<int64_t> ends;
+  auto add = [&](const Json &one) {
+    const Json::Array *pair = one.array();
+    for (size_t end : {0, 1})
+      ends.push_back(pair ? *(*pair)[end].integer() : *one.integer());
+  };
+  if (count == 1 || !value.array())
+    for (size_t i = 0; i < count; ++i)
+      add(value);
+  else
+    for (const Json &one : *value.array())
+      add(one);
+  return ends;
 }
 
 std::vector<int64_t> Arguments::integers(llvm::StringRef name) const {

@@ -7,7 +7,6 @@
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 
-#include <array>
 #include <string>
 #include <vector>
 
@@ -37,15 +36,26 @@ std::string isNumber(const Json &value);
 std::string isPositiveNumber(const Json &value);
 /// A fraction to drop: at least 0, below 1.
 std::string isRate(const Json &value);
-/// One positive integer or two.
-std::string isPair(const Json &value);
-std::string isPairOrNull(const Json &value);
+/// One positive integer, or a list of `count`: the sizes of windows, strides.
+std::string areSizes(const Json &value, size_t count);
+template <size_t count> std::string areSizes(const Json &value) { return areSizes(value, count); }
+template <size_t count> std::string areSizesOrNull(const Json &value) {
+  return value.isNull() ? "" : areSizes(value, count);
+}
+/// What is added to or taken from both ends of `count` dimensions: one integer for all, or a list
+/// of one for each, or of two for each. Of a single dimension a list is its two ends.
+std::string areMargins(const Json &value, size_t count);
+template <size_t count> std::string areMargins(const Json &value) {
+  return areMargins(value, count);
+}
 /// Sizes with the batch first; null where any size goes.
 std::string isBatchShape(const Json &value);
 std::string isTargetShape(const Json &value);
 std::string isAxis(const Json &value);
 std::string isAxisOrAxes(const Json &value);
 std::string isPadding(const Json &value);
+std::string isPaddingOrCausal(const Json &value);
+std::string isInterpolation(const Json &value);
 std::string isDataFormat(const Json &value);
 std::string isDataFormatOrNull(const Json &value);
 std::string isActivation(const Json &value);
@@ -81,7 +91,10 @@ public:
   int64_t integer(llvm::StringRef name) const { return *(*this)[name].integer(); }
   double number(llvm::StringRef name) const { return *(*this)[name].real(); }
   llvm::StringRef text(llvm::StringRef name) const { return *(*this)[name].string(); }
-  std::array<int64_t, 2> pair(llvm::StringRef name) const;
+  /// An integer stands for all `count`.
+  std::vector<int64_t> sizes(llvm::StringRef name, size_t count) const;
+  /// Before and after each of `count` dimensions.
+  std::vector<int64_t> margins(llvm::StringRef name, size_t count) const;
   std::vector<int64_t> integers(llvm::StringRef name) const;
 
 private:

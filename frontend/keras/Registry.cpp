@@ -9,9 +9,13 @@ static const Registration &allLayers() {
   static const Registration layers = [] {
     Registration all;
     registerCoreLayers(all);
+    registerActivationLayers(all);
+    registerNoiseLayers(all);
     registerMergeLayers(all);
     registerNormalizationLayers(all);
     registerConvolutionLayers(all);
+    registerPoolingLayers(all);
+    registerResizingLayers(all);
     registerRecurrentLayers(all);
     llvm::sort(all, [](const LayerClass &a, const LayerClass &b) { return a.name < b.name; });
     return all;

@@ -28,9 +28,13 @@ std::vector<llvm::StringRef> supportedLayers();
 // The families; each is a file in layers/.
 using Registration = std::vector<LayerClass>;
 void registerCoreLayers(Registration &layers);
+void registerActivationLayers(Registration &layers);
+void registerNoiseLayers(Registration &layers);
 void registerMergeLayers(Registration &layers);
 void registerNormalizationLayers(Registration &layers);
 void registerConvolutionLayers(Registration &layers);
+void registerPoolingLayers(Registration &layers);
+void registerResizingLayers(Registration &layers);
 void registerRecurrentLayers(Registration &layers);
 
 } // namespace formwork::keras

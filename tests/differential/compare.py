@@ -50,11 +50,16 @@ def signature(spec, floatx):
 
 def compile_with_formwork(spec, model, floatx, folder):
     archive, library = folder / f"{floatx}.keras", folder / f"{floatx}.so"
-    library.unlink(missing_ok=True)
     model.save(archive)
+    return compile_library(archive, library, "--signature", signature(spec, floatx))
+
+
+def compile_library(archive, library, *options):
+    """The archive's model, for training too."""
+    library.unlink(missing_ok=True)
     command = [
         BUILD / "bin/formwork", "compile", archive, "-o", library, "--emit=shared", "--train",
-        "--name", "m", "--signature", signature(spec, floatx),
+        "--name", "m", *options,
     ]  # fmt: skip
     process = subprocess.run(command, capture_output=True, text=True, timeout=600)
     if process.returncode:
@@ -164,12 +169,17 @@ def prepare(spec, floatx, folder):
     return model, compiled, *reference.draw_batches(spec, model, STEPS)
 
 
+def check_exact(ours, exact):
+    """What float64 allows."""
+    for what, value in errors(ours, exact).items():
+        check(f"float64 {what}", value, 1e-9 if what.startswith("prediction") else 1e-7)
+
+
 def check_float64(spec, folder):
     """Keras's results, by which those in float32 are measured."""
     model, compiled, inputs, batches = prepare(spec, "float64", folder)
     exact = run_keras(model, "float64", inputs, batches, folder)
-    for what, value in errors(run_formwork(compiled, inputs, batches), exact).items():
-        check(f"float64 {what}", value, 1e-9 if what.startswith("prediction") else 1e-7)
+    check_exact(run_formwork(compiled, inputs, batches), exact)
     return exact
 
 

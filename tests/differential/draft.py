@@ -54,6 +54,7 @@ class Draft:
     def add_input(self, kind):
         pick = self.rng.choice
         shape = {
+            "volume": lambda: [pick([2, 3]), pick([3, 4]), pick([2, 5]), pick([1, 2])],
             "image": lambda: [pick([4, 5, 7, 8]), pick([4, 5, 6, 9]), pick([2, 4])],
             "sequence": lambda: [pick([1, 3, 4, 5]), pick([1, 2, 5, 16])],
             "tokens": lambda: [pick([1, 3, 5])],

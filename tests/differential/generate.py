@@ -56,7 +56,13 @@ def begin(draft, count):
         return sum(draft.coverage.want(n) for n, (ranks, _) in BUILDERS.items() if ranks == (rank,))
 
     embedded = draft.coverage.want("Embedding")
-    kinds = {"image": only_on(3), "sequence": only_on(2), "tokens": embedded, "vector": 0.02}
+    kinds = {
+        "volume": only_on(4),
+        "image": only_on(3),
+        "sequence": only_on(2),
+        "tokens": embedded,
+        "vector": 0.02,
+    }
     inputs = [draft.add_input(draft.rng.choices(list(kinds), kinds.values())[0]) for _ in range(count)]
     return [embedding(draft, i) if draft.inputs[i]["kind"] == "tokens" else i for i in inputs]
 

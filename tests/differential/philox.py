@@ -1,4 +1,7 @@
-"""Philox 4x32-10 and the uniform numbers that fw.random_uniform makes of it; see its record."""
+"""Philox 4x32-10 and the numbers that fw.random_uniform and fw.random_normal make of it; see their
+records."""
+
+import statistics
 
 import numpy as np
 
@@ -46,3 +49,11 @@ def uniform(seed, stream, counter, shape, dtype):
         partner = words[(word + 2) & 3, np.arange(count)]
         draws = (((chosen << np.uint64(32)) ^ partner) >> np.uint64(11)).astype(np.float64) * 2.0**-53
     return draws.reshape(shape)
+
+
+def normal(seed, stream, counter, shape, dtype):
+    """The normal distribution's quantile at the middle of each uniform number's interval."""
+    precision = 24 if dtype == "float32" else 53
+    q = uniform(seed, stream, counter, shape, dtype).astype(np.float64) - 0.5 + 2.0 ** (-precision - 1)
+    quantile = np.vectorize(statistics.NormalDist().inv_cdf, otypes=[np.float64])
+    return (-np.sign(q) * quantile(0.5 - np.abs(q))).astype(dtype)

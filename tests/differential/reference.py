@@ -11,43 +11,58 @@ from keras.src import backend
 from arguments import SCHEDULES
 from keras_on_tensorflow import (
     bias_by_broadcasting,
+    bilinear_in_any_precision,
     dense_gradients,
     exact_gelu,
+    exact_leaky_relu,
     groups_one_by_one,
     pointwise_strides,
+    volumes_plane_by_plane,
 )
-from philox import uniform
+from philox import normal, uniform
 
 RATE = 0.01
 
 
-class Dropouts:
-    """Gives Keras the masks that Formwork draws, so that random training can be compared.
+class Noise:
+    """Gives Keras the numbers that Formwork draws, so that random training can be compared.
 
-    Formwork draws from Philox by (seed, stream, counter): a stream for each Dropout layer that is
-    random (of a rate above 0), in the order of the model's layers; the counter counts steps.
+    Formwork draws from Philox by (seed, stream, counter): a stream for each layer that is random (of
+    a rate or deviation above 0), in the order of the model's layers; the counter counts steps. A
+    layer is known by its generator of seeds.
     """
 
     def __init__(self):
         self.streams, self.counter = {}, 0
-        original = keras.layers.Dropout.call
-        dropouts = self
+        for name in ("dropout", "normal", "uniform"):
+            self.replace(name, getattr(self, name))
 
-        def call(layer, inputs, training=False):
-            if not training or layer.name not in dropouts.streams:
-                return original(layer, inputs, training=training)
-            stream = dropouts.streams[layer.name]
-            floatx = backend.standardize_dtype(inputs.dtype)
-            draws = uniform(0, stream, dropouts.counter, tuple(inputs.shape), floatx)
-            keep = tf.constant(draws >= layer.rate)
-            scale = np.asarray(1 / (1 - layer.rate), floatx)
-            return tf.where(keep, inputs * scale, tf.zeros_like(inputs))
+    def replace(self, name, ours):
+        original = getattr(backend.random, name)
 
-        keras.layers.Dropout.call = call
+        def call(*args, seed=None, **kwargs):
+            if id(seed) not in self.streams:
+                return original(*args, seed=seed, **kwargs)
+            return ours(self.streams[id(seed)], *args, **kwargs)
+
+        setattr(backend.random, name, call)
+
+    def uniform(self, stream, shape, minval=0.0, maxval=1.0, dtype=None):
+        assert (minval, maxval) == (0.0, 1.0)
+        return tf.constant(uniform(0, stream, self.counter, tuple(shape), dtype or backend.floatx()))
+
+    def normal(self, stream, shape, mean=0.0, stddev=1.0, dtype=None):
+        return mean + stddev * tf.constant(normal(0, stream, self.counter, tuple(shape), dtype))
+
+    def dropout(self, stream, inputs, rate, noise_shape=None):
+        shape = noise_shape or [None] * len(inputs.shape)
+        shape = [size if known is None else known for known, size in zip(shape, inputs.shape)]
+        keep = self.uniform(stream, shape, dtype=backend.standardize_dtype(inputs.dtype)) >= rate
+        return tf.where(keep, inputs * (1 / (1 - rate)), tf.zeros_like(inputs))
 
     def begin(self, model):
-        layers = [l for l in flat_layers(model) if isinstance(l, keras.layers.Dropout) and l.rate > 0]
-        self.streams = {layer.name: i for i, layer in enumerate(layers)}
+        generators = [getattr(layer, "seed_generator", None) for layer in flat_layers(model)]
+        self.streams = {id(g): i for i, g in enumerate(g for g in generators if g is not None)}
         self.counter = 0
 
 
@@ -59,7 +74,7 @@ def flat_layers(model):
             yield layer
 
 
-DROPOUTS = Dropouts()
+NOISE = Noise()
 
 
 def channels_first_on_cpu():
@@ -75,25 +90,35 @@ def channels_first_on_cpu():
             if bound.get("data_format") != "channels_first":
                 return original(**bound)
             bound["data_format"] = "channels_last"
-            bound["inputs"] = tf.transpose(bound["inputs"], [0, 2, 3, 1])
-            return tf.transpose(original(**bound), [0, 3, 1, 2])
+            rank = len(bound["inputs"].shape)
+            last, first = [0, *range(2, rank), 1], [0, rank - 1, *range(1, rank - 1)]
+            bound["inputs"] = tf.transpose(bound["inputs"], last)
+            return tf.transpose(original(**bound), first)
 
         setattr(backend_module.nn, name, call)
 
     wrap("conv")
     wrap("max_pool")
+    wrap("average_pool")
 
 
 pointwise_strides()
 groups_one_by_one()
+volumes_plane_by_plane()
 channels_first_on_cpu()  # on top: the others take channels that are last
 dense_gradients()
 exact_gelu()
+exact_leaky_relu()
 bias_by_broadcasting()
+bilinear_in_any_precision()
+
+
+def as_tuple(value):
+    return tuple(map(as_tuple, value)) if isinstance(value, list) else value
 
 
 def make_layer(node, name):
-    args = {k: tuple(v) if isinstance(v, list) and k != "axis" else v for k, v in node["args"].items()}
+    args = {k: as_tuple(v) if k != "axis" else v for k, v in node["args"].items()}
     if node["layer"] == "Sequential":
         return keras.Sequential([make_layer(n, f"{name}_{i}") for i, n in enumerate(args["layers"])], name=name)
     trainable = args.pop("trainable", True)
@@ -241,10 +266,10 @@ def run(model, floatx, inputs, batches, nudge=None):
     predictions = model(as_given(inputs, floatx), training=False)
     if not isinstance(predictions, (list, tuple)):
         predictions = [predictions]
-    DROPOUTS.begin(model)
+    NOISE.begin(model)
     logs = {}
     for step, (x, y) in enumerate(batches):
-        DROPOUTS.counter = step
+        NOISE.counter = step
         if nudge:
             nudge_weights(model, *nudge)
             x = nudged(x, *nudge)

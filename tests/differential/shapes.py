@@ -10,19 +10,19 @@ def product(shape):
 
 def window(size, kernel, stride, padding, dilation=1):
     """The output's size of a convolution or pooling along one dimension."""
-    if padding == "same":
+    if padding in ("same", "causal"):
         return -(-size // stride)
     return (size - (kernel - 1) * dilation - 1) // stride + 1
 
 
-def pair(value):
-    return list(value) if isinstance(value, list) else [value, value]
+def sizes(value, count):
+    return list(value) if isinstance(value, list) else [value] * count
 
 
 def planes(shape, data_format):
-    """Height, width and channels."""
-    return shape if data_format == "channels_last" else [shape[1], shape[2], shape[0]]
+    """The spatial dimensions, then the channels."""
+    return shape if data_format == "channels_last" else shape[1:] + shape[:1]
 
 
 def from_planes(shape, data_format):
-    return shape if data_format == "channels_last" else [shape[2], shape[0], shape[1]]
+    return shape if data_format == "channels_last" else shape[-1:] + shape[:-1]

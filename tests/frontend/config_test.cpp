@@ -170,7 +170,7 @@ TEST(ConfigErrors, every_unsupported_layer_and_argument_is_listed_with_its_posit
           {input(), layer("GRU", "g", R"("units": 3)"),
            layer("Dense", "d",
                  R"("units": 0, "kernel_regularizer": {"class_name": "L2"}, "colour": 1)"),
-           layer("Conv3D", "c")})),
+           layer("ConvLSTM2D", "c")})),
       ElementsAre(
           "1:1: this model cannot be compiled: 5 problems",
           "2:1: layer 'g' (GRU) at /config/layers/1: layers of this class are not supported",
@@ -178,7 +178,7 @@ TEST(ConfigErrors, every_unsupported_layer_and_argument_is_listed_with_its_posit
                                            "argument 'colour' is unknown")),
           HasSubstr("/config/layers/2/config/units: argument 'units' must be a positive integer"),
           HasSubstr("argument 'kernel_regularizer' is not supported; only null is"),
-          HasSubstr("layer 'c' (Conv3D) at /config/layers/3: layers of this class")));
+          HasSubstr("layer 'c' (ConvLSTM2D) at /config/layers/3: layers of this class")));
 }
 
 TEST(ConfigErrors, missing_argument) {

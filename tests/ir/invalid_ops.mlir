@@ -244,28 +244,28 @@ func.func @each_index_has_an_update(%x: tensor<2x3xf32>, %i: tensor<5xi32>) {
 
 // -----
 
-func.func @images_have_four_dimensions(%x: tensor<2x3xf32>, %k: tensor<3x3x4x6xf32>) {
-  // expected-error @below {{needs images [n, height, width, channels], not 'tensor<2x3xf32>'}}
+func.func @images_have_the_windows_dimensions_and_two_more(%x: tensor<2x3xf32>, %k: tensor<3x3x4x6xf32>) {
+  // expected-error @below {{a window of 2 dimensions slides over [n, as many dimensions, channels], not over 'tensor<2x3xf32>'}}
   // expected-error @below {{failed to infer returned types}}
-  %0 = fw.conv2d %x, %k strides [1, 1] padding [0, 0, 0, 0] dilations [1, 1] groups 1 : (tensor<2x3xf32>, tensor<3x3x4x6xf32>) -> tensor<1x3x3x6xf32>
+  %0 = fw.conv %x, %k strides [1, 1] padding [0, 0, 0, 0] dilations [1, 1] groups 1 : (tensor<2x3xf32>, tensor<3x3x4x6xf32>) -> tensor<1x3x3x6xf32>
   return
 }
 
 // -----
 
-func.func @kernels_have_four_dimensions(%x: tensor<1x5x5x4xf32>, %k: tensor<2x3xf32>) {
-  // expected-error @below {{needs a kernel [height, width, channels, filters], not 'tensor<2x3xf32>'}}
+func.func @kernels_have_a_window_channels_and_filters(%x: tensor<1x5x5x4xf32>, %k: tensor<2x3xf32>) {
+  // expected-error @below {{needs a kernel [window..., channels, filters], not 'tensor<2x3xf32>'}}
   // expected-error @below {{failed to infer returned types}}
-  %0 = fw.conv2d %x, %k strides [1, 1] padding [0, 0, 0, 0] dilations [1, 1] groups 1 : (tensor<1x5x5x4xf32>, tensor<2x3xf32>) -> tensor<1x3x3x6xf32>
+  %0 = fw.conv %x, %k strides [1, 1] padding [0, 0, 0, 0] dilations [1, 1] groups 1 : (tensor<1x5x5x4xf32>, tensor<2x3xf32>) -> tensor<1x3x3x6xf32>
   return
 }
 
 // -----
 
-func.func @windows_have_two_dimensions(%x: tensor<1x5x5x4xf32>, %k: tensor<3x3x4x6xf32>) {
-  // expected-error @below {{needs two sizes, strides and dilations, and four paddings}}
+func.func @each_dimension_of_a_window_has_a_stride_and_paddings(%x: tensor<1x5x5x4xf32>, %k: tensor<3x3x4x6xf32>) {
+  // expected-error @below {{a window of 2 dimensions needs 2 strides and dilations, and 4 paddings}}
   // expected-error @below {{failed to infer returned types}}
-  %0 = fw.conv2d %x, %k strides [1] padding [0, 0, 0, 0] dilations [1, 1] groups 1 : (tensor<1x5x5x4xf32>, tensor<3x3x4x6xf32>) -> tensor<1x3x3x6xf32>
+  %0 = fw.conv %x, %k strides [1] padding [0, 0, 0, 0] dilations [1, 1] groups 1 : (tensor<1x5x5x4xf32>, tensor<3x3x4x6xf32>) -> tensor<1x3x3x6xf32>
   return
 }
 
@@ -274,7 +274,7 @@ func.func @windows_have_two_dimensions(%x: tensor<1x5x5x4xf32>, %k: tensor<3x3x4
 func.func @windows_move(%x: tensor<1x5x5x4xf32>, %k: tensor<3x3x4x6xf32>) {
   // expected-error @below {{window size, stride and dilation must be positive}}
   // expected-error @below {{failed to infer returned types}}
-  %0 = fw.conv2d %x, %k strides [1, 0] padding [0, 0, 0, 0] dilations [1, 1] groups 1 : (tensor<1x5x5x4xf32>, tensor<3x3x4x6xf32>) -> tensor<1x3x3x6xf32>
+  %0 = fw.conv %x, %k strides [1, 0] padding [0, 0, 0, 0] dilations [1, 1] groups 1 : (tensor<1x5x5x4xf32>, tensor<3x3x4x6xf32>) -> tensor<1x3x3x6xf32>
   return
 }
 
@@ -283,7 +283,7 @@ func.func @windows_move(%x: tensor<1x5x5x4xf32>, %k: tensor<3x3x4x6xf32>) {
 func.func @padding_lies_within_the_window(%x: tensor<1x5x5x4xf32>, %k: tensor<3x3x4x6xf32>) {
   // expected-error @below {{padding 0 and 3 must lie within a window that spans 3}}
   // expected-error @below {{failed to infer returned types}}
-  %0 = fw.conv2d %x, %k strides [1, 1] padding [0, 0, 0, 3] dilations [1, 1] groups 1 : (tensor<1x5x5x4xf32>, tensor<3x3x4x6xf32>) -> tensor<1x3x3x6xf32>
+  %0 = fw.conv %x, %k strides [1, 1] padding [0, 0, 0, 3] dilations [1, 1] groups 1 : (tensor<1x5x5x4xf32>, tensor<3x3x4x6xf32>) -> tensor<1x3x3x6xf32>
   return
 }
 
@@ -292,7 +292,7 @@ func.func @padding_lies_within_the_window(%x: tensor<1x5x5x4xf32>, %k: tensor<3x
 func.func @windows_fit(%x: tensor<1x5x5x4xf32>, %k: tensor<3x3x4x6xf32>) {
   // expected-error @below {{a window that spans 7 does not fit into 5 padded by 0 and 0}}
   // expected-error @below {{failed to infer returned types}}
-  %0 = fw.conv2d %x, %k strides [1, 1] padding [0, 0, 0, 0] dilations [3, 1] groups 1 : (tensor<1x5x5x4xf32>, tensor<3x3x4x6xf32>) -> tensor<1x3x3x6xf32>
+  %0 = fw.conv %x, %k strides [1, 1] padding [0, 0, 0, 0] dilations [3, 1] groups 1 : (tensor<1x5x5x4xf32>, tensor<3x3x4x6xf32>) -> tensor<1x3x3x6xf32>
   return
 }
 
@@ -301,7 +301,7 @@ func.func @windows_fit(%x: tensor<1x5x5x4xf32>, %k: tensor<3x3x4x6xf32>) {
 func.func @groups_divide_the_filters(%x: tensor<1x5x5x4xf32>, %k: tensor<3x3x4x6xf32>) {
   // expected-error @below {{6 filters do not make 4 groups}}
   // expected-error @below {{failed to infer returned types}}
-  %0 = fw.conv2d %x, %k strides [1, 1] padding [0, 0, 0, 0] dilations [1, 1] groups 4 : (tensor<1x5x5x4xf32>, tensor<3x3x4x6xf32>) -> tensor<1x3x3x6xf32>
+  %0 = fw.conv %x, %k strides [1, 1] padding [0, 0, 0, 0] dilations [1, 1] groups 4 : (tensor<1x5x5x4xf32>, tensor<3x3x4x6xf32>) -> tensor<1x3x3x6xf32>
   return
 }
 
@@ -310,7 +310,7 @@ func.func @groups_divide_the_filters(%x: tensor<1x5x5x4xf32>, %k: tensor<3x3x4x6
 func.func @kernels_take_the_channels_there_are(%x: tensor<1x5x5x4xf32>, %k: tensor<3x3x4x6xf32>) {
   // expected-error @below {{has 4 channels, the kernel takes 4 in each of 2 groups}}
   // expected-error @below {{failed to infer returned types}}
-  %0 = fw.conv2d %x, %k strides [1, 1] padding [0, 0, 0, 0] dilations [1, 1] groups 2 : (tensor<1x5x5x4xf32>, tensor<3x3x4x6xf32>) -> tensor<1x3x3x6xf32>
+  %0 = fw.conv %x, %k strides [1, 1] padding [0, 0, 0, 0] dilations [1, 1] groups 2 : (tensor<1x5x5x4xf32>, tensor<3x3x4x6xf32>) -> tensor<1x3x3x6xf32>
   return
 }
 
@@ -319,7 +319,7 @@ func.func @kernels_take_the_channels_there_are(%x: tensor<1x5x5x4xf32>, %k: tens
 func.func @a_cotangent_has_the_shape_of_the_result(%dy: tensor<1x5x5x6xf32>, %k: tensor<3x3x4x6xf32>, %x: tensor<1x5x5x4xf32>) {
   // expected-error @below {{the convolution gives 'tensor<1x3x3x6xf32>', not 'tensor<1x5x5x6xf32>'}}
   // expected-error @below {{failed to infer returned types}}
-  %0 = fw.conv2d_input_grad %dy, %k, %x strides [1, 1] padding [0, 0, 0, 0] dilations [1, 1] groups 1 : (tensor<1x5x5x6xf32>, tensor<3x3x4x6xf32>, tensor<1x5x5x4xf32>) -> tensor<1x5x5x4xf32>
+  %0 = fw.conv_input_grad %dy, %k, %x strides [1, 1] padding [0, 0, 0, 0] dilations [1, 1] groups 1 : (tensor<1x5x5x6xf32>, tensor<3x3x4x6xf32>, tensor<1x5x5x4xf32>) -> tensor<1x5x5x4xf32>
   return
 }
 
@@ -328,7 +328,7 @@ func.func @a_cotangent_has_the_shape_of_the_result(%dy: tensor<1x5x5x6xf32>, %k:
 func.func @indices_are_one_per_window(%x: tensor<1x5x5x4xf32>, %i: tensor<1x5x5x4xi32>) {
   // expected-error @below {{windows over 'tensor<1x5x5x4xf32>' give 'tensor<1x2x2x4xf32>', not 'tensor<1x5x5x4xi32>'}}
   // expected-error @below {{failed to infer returned types}}
-  %0 = fw.pool2d_take %x, %i window [2, 2] strides [2, 2] padding [0, 0, 0, 0] : (tensor<1x5x5x4xf32>, tensor<1x5x5x4xi32>) -> tensor<1x2x2x4xf32>
+  %0 = fw.pool_take %x, %i window [2, 2] strides [2, 2] padding [0, 0, 0, 0] : (tensor<1x5x5x4xf32>, tensor<1x5x5x4xi32>) -> tensor<1x2x2x4xf32>
   return
 }
 

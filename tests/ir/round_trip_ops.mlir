@@ -30,25 +30,25 @@ func.func @linear(%a: tensor<2x?x3x4xf32>, %b: tensor<2x4x?x3xf32>, %x: tensor<?
   // CHECK: fw.dot_general {{.*}} contract [3] x [1] batch [0, 2] x [0, 3]
   %0 = fw.dot_general %a, %b contract [3] x [1] batch [0, 2] x [0, 3]
     : (tensor<2x?x3x4xf32>, tensor<2x4x?x3xf32>) -> tensor<2x3x?x?xf32>
-  // CHECK: fw.conv2d {{.*}} strides [2, 2] padding [0, 1, 0, 1] dilations [1, 1] groups 2
-  %1 = fw.conv2d %x, %k strides [2, 2] padding [0, 1, 0, 1] dilations [1, 1] groups 2
+  // CHECK: fw.conv {{.*}} strides [2, 2] padding [0, 1, 0, 1] dilations [1, 1] groups 2
+  %1 = fw.conv %x, %k strides [2, 2] padding [0, 1, 0, 1] dilations [1, 1] groups 2
     : (tensor<?x8x8x4xf32>, tensor<3x3x2x6xf32>) -> tensor<?x4x4x6xf32>
-  // CHECK: fw.conv2d_input_grad
-  %2 = fw.conv2d_input_grad %1, %k, %x strides [2, 2] padding [0, 1, 0, 1] dilations [1, 1] groups 2
+  // CHECK: fw.conv_input_grad
+  %2 = fw.conv_input_grad %1, %k, %x strides [2, 2] padding [0, 1, 0, 1] dilations [1, 1] groups 2
     : (tensor<?x4x4x6xf32>, tensor<3x3x2x6xf32>, tensor<?x8x8x4xf32>) -> tensor<?x8x8x4xf32>
-  // CHECK: fw.conv2d_kernel_grad
-  %3 = fw.conv2d_kernel_grad %x, %1, %k strides [2, 2] padding [0, 1, 0, 1] dilations [1, 1] groups 2
+  // CHECK: fw.conv_kernel_grad
+  %3 = fw.conv_kernel_grad %x, %1, %k strides [2, 2] padding [0, 1, 0, 1] dilations [1, 1] groups 2
     : (tensor<?x8x8x4xf32>, tensor<?x4x4x6xf32>, tensor<3x3x2x6xf32>) -> tensor<3x3x2x6xf32>
-  // CHECK: fw.max_pool2d {{.*}} window [2, 2] strides [2, 2] padding [0, 0, 0, 0]
-  %4 = fw.max_pool2d %x window [2, 2] strides [2, 2] padding [0, 0, 0, 0] : (tensor<?x8x8x4xf32>) -> tensor<?x4x4x4xf32>
-  // CHECK: fw.max_pool2d_indices
-  %5 = fw.max_pool2d_indices %x, %4 window [2, 2] strides [2, 2] padding [0, 0, 0, 0]
+  // CHECK: fw.max_pool {{.*}} window [2, 2] strides [2, 2] padding [0, 0, 0, 0]
+  %4 = fw.max_pool %x window [2, 2] strides [2, 2] padding [0, 0, 0, 0] : (tensor<?x8x8x4xf32>) -> tensor<?x4x4x4xf32>
+  // CHECK: fw.max_pool_indices
+  %5 = fw.max_pool_indices %x, %4 window [2, 2] strides [2, 2] padding [0, 0, 0, 0]
     : (tensor<?x8x8x4xf32>, tensor<?x4x4x4xf32>) -> tensor<?x4x4x4xi32>
-  // CHECK: fw.pool2d_put
-  %6 = fw.pool2d_put %4, %5, %x window [2, 2] strides [2, 2] padding [0, 0, 0, 0]
+  // CHECK: fw.pool_put
+  %6 = fw.pool_put %4, %5, %x window [2, 2] strides [2, 2] padding [0, 0, 0, 0]
     : (tensor<?x4x4x4xf32>, tensor<?x4x4x4xi32>, tensor<?x8x8x4xf32>) -> tensor<?x8x8x4xf32>
-  // CHECK: fw.pool2d_take
-  %7 = fw.pool2d_take %6, %5 window [2, 2] strides [2, 2] padding [0, 0, 0, 0]
+  // CHECK: fw.pool_take
+  %7 = fw.pool_take %6, %5 window [2, 2] strides [2, 2] padding [0, 0, 0, 0]
     : (tensor<?x8x8x4xf32>, tensor<?x4x4x4xi32>) -> tensor<?x4x4x4xf32>
   return %0, %1, %2, %3, %7 : tensor<2x3x?x?xf32>, tensor<?x4x4x6xf32>, tensor<?x8x8x4xf32>, tensor<3x3x2x6xf32>, tensor<?x4x4x4xf32>
 }
@@ -56,14 +56,14 @@ func.func @linear(%a: tensor<2x?x3x4xf32>, %b: tensor<2x4x?x3xf32>, %x: tensor<?
 // An image of unknown size: every window, stride, padding and dilation at work.
 // CHECK-LABEL: @unknown_image
 func.func @unknown_image(%x: tensor<?x?x?x2xf32>, %k: tensor<3x2x2x5xf32>) -> (tensor<?x?x?x2xf32>, tensor<?x?x?x2xf32>) {
-  %0 = fw.conv2d %x, %k strides [2, 1] padding [1, 2, 0, 1] dilations [2, 1] groups 1
+  %0 = fw.conv %x, %k strides [2, 1] padding [1, 2, 0, 1] dilations [2, 1] groups 1
     : (tensor<?x?x?x2xf32>, tensor<3x2x2x5xf32>) -> tensor<?x?x?x5xf32>
-  %1 = fw.conv2d_input_grad %0, %k, %x strides [2, 1] padding [1, 2, 0, 1] dilations [2, 1] groups 1
+  %1 = fw.conv_input_grad %0, %k, %x strides [2, 1] padding [1, 2, 0, 1] dilations [2, 1] groups 1
     : (tensor<?x?x?x5xf32>, tensor<3x2x2x5xf32>, tensor<?x?x?x2xf32>) -> tensor<?x?x?x2xf32>
-  %2 = fw.max_pool2d %x window [3, 2] strides [1, 2] padding [1, 1, 0, 0] : (tensor<?x?x?x2xf32>) -> tensor<?x?x?x2xf32>
-  %3 = fw.max_pool2d_indices %x, %2 window [3, 2] strides [1, 2] padding [1, 1, 0, 0]
+  %2 = fw.max_pool %x window [3, 2] strides [1, 2] padding [1, 1, 0, 0] : (tensor<?x?x?x2xf32>) -> tensor<?x?x?x2xf32>
+  %3 = fw.max_pool_indices %x, %2 window [3, 2] strides [1, 2] padding [1, 1, 0, 0]
     : (tensor<?x?x?x2xf32>, tensor<?x?x?x2xf32>) -> tensor<?x?x?x2xi32>
-  %4 = fw.pool2d_put %2, %3, %x window [3, 2] strides [1, 2] padding [1, 1, 0, 0]
+  %4 = fw.pool_put %2, %3, %x window [3, 2] strides [1, 2] padding [1, 1, 0, 0]
     : (tensor<?x?x?x2xf32>, tensor<?x?x?x2xi32>, tensor<?x?x?x2xf32>) -> tensor<?x?x?x2xf32>
   return %1, %4 : tensor<?x?x?x2xf32>, tensor<?x?x?x2xf32>
 }

@@ -4,7 +4,7 @@ import math
 
 import keras
 import tensorflow as tf
-from keras.src.backend.tensorflow import nn, numpy
+from keras.src.backend.tensorflow import image, nn, numpy
 
 
 def dense_gradients():
@@ -35,6 +35,65 @@ def exact_gelu():
     nn.gelu = gelu
 
 
+def volumes_plane_by_plane():
+    """Pools volumes, channels last, over their planes and then over their depth: TensorFlow has no
+    such pooling in float64. Both poolings are over planes, where it has."""
+
+    def wrap(name):
+        original = getattr(nn, name)
+
+        def pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
+            if len(inputs.shape) != 5 or data_format == "channels_first":
+                return original(inputs, pool_size, strides, padding, data_format)
+            strides = strides or pool_size
+            depth, channels = inputs.shape[1], inputs.shape[-1]
+            planes = tf.reshape(inputs, [-1, *inputs.shape[2:]])
+            planes = original(planes, pool_size[1:], strides[1:], padding, data_format)
+            height, width = planes.shape[1:3]
+            columns = tf.reshape(planes, [-1, depth, height * width, channels])
+            y = original(columns, (pool_size[0], 1), (strides[0], 1), padding, data_format)
+            return tf.reshape(y, [-1, y.shape[1], height, width, channels])
+
+        setattr(nn, name, pool)
+
+    wrap("max_pool")
+    wrap("average_pool")
+
+
+def bilinear_in_any_precision():
+    """Enlarges images bilinearly, as UpSampling2D does, in their own type: TensorFlow does it in
+    float32 whatever that is."""
+    original = image.resize
+
+    def along(x, axis, factor):
+        size = x.shape[axis]
+        at = (tf.range(size * factor, dtype=x.dtype) + 0.5) / factor - 0.5
+        low = tf.floor(at)
+        share = tf.reshape(at - low, [-1 if i == axis else 1 for i in range(4)])
+        index = tf.cast(low, tf.int32)
+        first, second = (tf.gather(x, tf.clip_by_value(i, 0, size - 1), axis=axis) for i in (index, index + 1))
+        return first * (1 - share) + second * share
+
+    def resize(images, size, interpolation="bilinear", **options):
+        if interpolation != "bilinear":
+            return original(images, size, interpolation=interpolation, **options)
+        x = tf.convert_to_tensor(images)
+        for axis in (1, 2):
+            x = along(x, axis, size[axis - 1] // x.shape[axis])
+        return x
+
+    image.resize = resize
+
+
+def exact_leaky_relu():
+    """TensorFlow holds the slope in float32 whatever the precision."""
+
+    def leaky_relu(x, negative_slope=0.2):
+        return tf.where(x > 0, x, tf.constant(negative_slope, x.dtype) * x)
+
+    nn.leaky_relu = leaky_relu
+
+
 def bias_by_broadcasting():
     """Adds a bias of shape (1, channels, 1, 1) to the channels, whatever the width.
 
@@ -58,10 +117,11 @@ def pointwise_strides():
     original = nn.conv
 
     def conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
-        last = data_format in (None, "channels_last") and len(kernel.shape) == 4
-        if last and tuple(kernel.shape[:2]) == (1, 1):
-            rows, columns = (strides, strides) if isinstance(strides, int) else strides
-            inputs, strides = inputs[:, ::rows, ::columns], 1
+        rank = len(kernel.shape) - 2
+        last = data_format in (None, "channels_last")
+        if last and tuple(kernel.shape[:rank]) == (1,) * rank:
+            steps = (strides,) * rank if isinstance(strides, int) else strides
+            inputs, strides = inputs[(slice(None), *(slice(None, None, s) for s in steps))], 1
         return original(inputs, kernel, strides, padding, data_format, dilation_rate)
 
     nn.conv = conv

@@ -1,4 +1,4 @@
-// Dense, Embedding, Activation, Dropout, Flatten, Reshape.
+// Dense, Embedding, Flatten, Reshape, Permute, RepeatVector.
 #include "frontend/keras/Activations.h"
 #include "frontend/keras/LayerCall.h"
 #include "frontend/keras/layers/Layers.h"
@@ -11,7 +11,7 @@ namespace formwork::keras {
 
 static const Argument denseArguments[] = {
     {"units", isPositiveInteger, ""},
-    {"activation", isActivation, "null"},
+    {"activation", isAnyActivation, "null"},
     {"use_bias", isBoolean, "true"},
     {"kernel_initializer", isInitializer, "\"glorot_uniform\""},
     {"bias_initializer", isInitializer, "\"zeros\""},
@@ -46,8 +46,10 @@ static FailureOr<Tensor> dense(LayerCall &call) {
       return failure();
     y = AddOp::create(call.builder, y, *bias);
   }
-  x->value = activate(call.builder, call.arguments["activation"], y);
+  x->value = y;
   x->symbols[last] = fixedSize;
+  if (failed(activate(call, call.arguments["activation"], *x)))
+    return failure();
   return x;
 }
 
@@ -84,34 +86,6 @@ static FailureOr<Tensor> embedding(LayerCall &call) {
   indices->value = GatherOp::create(call.builder, *table, indices->value);
   indices->symbols.push_back(fixedSize);
   return indices;
-}
-
-//===--- Activation and Dropout ------------------------------------------------------------------
-
-static const Argument activationArguments[] = {{"activation", isActivation, ""}};
-
-static FailureOr<Tensor> activation(LayerCall &call) {
-  FailureOr<Tensor> x = call.singleFloat(1);
-  if (succeeded(x))
-    x->value = activate(call.builder, call.arguments["activation"], x->value);
-  return x;
-}
-
-static const Argument dropoutArguments[] = {
-    {"rate", isRate, ""},
-    // Which elements are dropped is a function of the training's seed and the layer's stream.
-    {"seed", anything, "null"},
-    {"noise_shape", onlyDefault, "null"},
-};
-
-static FailureOr<Tensor> dropout(LayerCall &call) {
-  double rate = call.arguments.number("rate");
-  if (!call.training || rate == 0)
-    return call.single(1);
-  FailureOr<Tensor> x = call.singleFloat(1);
-  if (succeeded(x))
-    x->value = drop(call, x->value, rate);
-  return x;
 }
 
 //===--- Flatten and Reshape ---------------------------------------------------------------------
@@ -183,8 +157,6 @@ static FailureOr<Tensor> reshape(LayerCall &call) {
 void registerCoreLayers(Registration &layers) {
   layers.push_back({"Dense", ArgumentTable(denseArguments), dense});
   layers.push_back({"Embedding", ArgumentTable(embeddingArguments), embedding});
-  layers.push_back({"Activation", ArgumentTable(activationArguments), activation});
-  layers.push_back({"Dropout", ArgumentTable(dropoutArguments), dropout});
   layers.push_back({"Flatten", ArgumentTable(flattenArguments), flatten});
   layers.push_back({"Reshape", ArgumentTable(reshapeArguments), reshape});
 }

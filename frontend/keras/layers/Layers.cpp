@@ -35,4 +35,14 @@ Value alongAxis(ImplicitLocOpBuilder &builder, Value vector, int64_t axis, int64
   return ReshapeOp::create(builder, vector, shape);
 }
 
+Value constantAlong(ImplicitLocOpBuilder &builder, ArrayRef<double> values, int64_t axis,
+                    int64_t rank, Type element) {
+  SmallVector<int64_t> shape(rank, 1);
+  shape[axis] = values.size();
+  auto elements = llvm::map_to_vector(
+      values, [&](double value) -> Attribute { return FloatAttr::get(element, value); });
+  auto type = RankedTensorType::get(shape, element);
+  return ConstantOp::create(builder, DenseElementsAttr::get(type, elements));
+}
+
 } // namespace formwork::keras

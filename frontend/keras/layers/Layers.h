@@ -22,4 +22,8 @@ mlir::Value scalar(mlir::ImplicitLocOpBuilder &builder, double value, mlir::Type
 mlir::Value alongAxis(mlir::ImplicitLocOpBuilder &builder, mlir::Value vector, int64_t axis,
                       int64_t rank);
 
+/// Numbers along dimension `axis` of a tensor of rank `rank`, for broadcasting.
+mlir::Value constantAlong(mlir::ImplicitLocOpBuilder &builder, llvm::ArrayRef<double> values,
+                          int64_t axis, int64_t rank, mlir::Type element);
+
 } // namespace formwork::keras

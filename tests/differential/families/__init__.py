@@ -5,9 +5,11 @@ ranks (without the batch) that the layer takes and the function that draws it on
 which returns the new node, or None if what it drew does not fit there.
 """
 
-from families import convolution, core, embedding, merge, normalization, recurrent
+from families import activation, convolution, core, embedding, merge, noise, normalization, pooling
+from families import recurrent, resizing
 
-FAMILIES = [core, merge, normalization, convolution, recurrent, embedding]
+FAMILIES = [core, activation, noise, merge, normalization, convolution, pooling, resizing]
+FAMILIES += [recurrent, embedding]
 
 # Shapes decide which values are possible at a place; what does not fit (a stride beside a dilation,
 # say) is drawn again.

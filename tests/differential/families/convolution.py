@@ -1,9 +1,20 @@
-"""Convolutions and poolings."""
+"""Convolutions over one, two and three dimensions: plain, depthwise and separable."""
 
-from families.common import ACTIVATIONS
-from shapes import from_planes, pair, planes, window
+from families.common import ACTIVATIONS, FORMATS, FEW_ACTIVATIONS
+from shapes import from_planes, planes, sizes, window
 
 ARGUMENTS = {
+    "Conv1D": {
+        "filters": [2, 3, 8, 34],
+        "kernel_size": [1, 2, 3, 5],
+        "strides": [1, 2, 3],
+        "padding": ["valid", "same", "causal"],
+        "dilation_rate": [1, 2],
+        "groups": [1, 2],
+        "activation": FEW_ACTIVATIONS,
+        "use_bias": [True, False],
+        "data_format": FORMATS,
+    },
     "Conv2D": {
         "filters": [2, 4, 8, 34],
         "kernel_size": [1, 2, 3, [3, 2]],
@@ -13,57 +24,108 @@ ARGUMENTS = {
         "groups": [1, 2],
         "activation": ACTIVATIONS,
         "use_bias": [True, False],
-        "data_format": ["channels_last", "channels_first"],
+        "data_format": FORMATS,
     },
-    "MaxPooling2D": {
-        "pool_size": [1, 2, 3, [2, 3]],
-        "strides": [None, 1, 2],
+    "Conv3D": {
+        "filters": [1, 3],
+        "kernel_size": [1, 2, [1, 2, 3]],
+        "strides": [1, [1, 2, 2]],
         "padding": ["valid", "same"],
-        "data_format": ["channels_last", "channels_first"],
+        "activation": FEW_ACTIVATIONS,
+        "use_bias": [True, False],
+        "data_format": FORMATS,
     },
-    "GlobalAveragePooling2D": {
-        "keepdims": [False, True],
-        "data_format": ["channels_last", "channels_first"],
+    "DepthwiseConv1D": {
+        "kernel_size": [1, 2, 3],
+        "strides": [1, 2],
+        "padding": ["valid", "same"],
+        "depth_multiplier": [1, 2, 3],
+        "dilation_rate": [1, 2],
+        "activation": FEW_ACTIVATIONS,
+        "use_bias": [True, False],
+        "data_format": FORMATS,
+    },
+    "DepthwiseConv2D": {
+        "kernel_size": [1, 2, 3, [3, 2]],
+        "strides": [1, 2],  # TensorFlow takes no others
+        "padding": ["valid", "same"],
+        "depth_multiplier": [1, 2, 3],
+        "dilation_rate": [1, 2, [2, 1]],
+        "activation": FEW_ACTIVATIONS,
+        "use_bias": [True, False],
+        "data_format": FORMATS,
+    },
+    "SeparableConv1D": {
+        "filters": [1, 8, 17],
+        "kernel_size": [1, 2, 3],
+        "strides": [1, 2],
+        "padding": ["valid", "same"],
+        "depth_multiplier": [1, 2],
+        "dilation_rate": [1, 2],
+        "activation": FEW_ACTIVATIONS,
+        "use_bias": [True, False],
+        "data_format": FORMATS,
+    },
+    "SeparableConv2D": {
+        "filters": [1, 8, 17],
+        "kernel_size": [1, 2, 3, [2, 3]],
+        "strides": [1, 2],
+        "padding": ["valid", "same"],
+        "depth_multiplier": [1, 2],
+        "dilation_rate": [1, 2],
+        "activation": FEW_ACTIVATIONS,
+        "use_bias": [True, False],
+        "data_format": FORMATS,
     },
 }
 
 
-def conv2d(draft, at):
-    strides = draft.pick("Conv2D", "strides")
-    dilation = draft.pick("Conv2D", "dilation_rate", [1] if strides != 1 else [1, 2])
-    args = draft.arguments("Conv2D", strides=strides, dilation_rate=dilation)
-    height, width, channels = planes(draft.shapes[at], args["data_format"])
-    kernel, stride = pair(args["kernel_size"]), pair(strides)
-    out = [
-        window(size, k, s, args["padding"], dilation)
-        for size, k, s in zip([height, width], kernel, stride)
-    ]
-    if min(out) < 1 or channels % args["groups"]:
-        return None
-    return draft.add("Conv2D", args, [at], from_planes(out + [args["filters"]], args["data_format"]))
+def positions(image, args):
+    """The sizes of the spatial dimensions after a convolution."""
+    rank = len(image) - 1
+    windows = [sizes(args.get(name, 1), rank) for name in ("kernel_size", "strides", "dilation_rate")]
+    return [window(size, k, s, args["padding"], d) for size, k, s, d in zip(image, *windows)]
 
 
-def max_pooling(draft, at):
-    args = draft.arguments("MaxPooling2D")
-    height, width, channels = planes(draft.shapes[at], args["data_format"])
-    pool = pair(args["pool_size"])
-    strides = pool if args["strides"] is None else pair(args["strides"])
-    out = [window(s, k, t, args["padding"]) for s, k, t in zip([height, width], pool, strides)]
-    if min(out) < 1:
-        return None
-    return draft.add("MaxPooling2D", args, [at], from_planes(out + [channels], args["data_format"]))
+def convolution(layer):
+    def build(draft, at):
+        strides = draft.pick(layer, "strides")
+        fixed = {"strides": strides}
+        if "dilation_rate" in ARGUMENTS[layer]:
+            both = ARGUMENTS[layer]["dilation_rate"] if strides == 1 else [1]
+            fixed["dilation_rate"] = draft.pick(layer, "dilation_rate", both)
+        args = draft.arguments(layer, **fixed)
+        image = planes(draft.shapes[at], args["data_format"])
+        out = positions(image, args)
+        if min(out) < 1 or image[-1] % args.get("groups", 1):
+            return None
+        return draft.add(layer, args, [at], from_planes(out + [args["filters"]], args["data_format"]))
+
+    return build
 
 
-def global_pooling(draft, at):
-    args = draft.arguments("GlobalAveragePooling2D")
-    channels = planes(draft.shapes[at], args["data_format"])[2]
-    shape = from_planes([1, 1, channels], args["data_format"]) if args["keepdims"] else [channels]
-    return draft.add("GlobalAveragePooling2D", args, [at], shape)
+def depthwise(layer):
+    """Also separable, which ends in `filters` of its own."""
+
+    def build(draft, at):
+        args = draft.arguments(layer)
+        image = planes(draft.shapes[at], args["data_format"])
+        out = positions(image, args)
+        if min(out) < 1:
+            return None
+        filters = args.get("filters", image[-1] * args["depth_multiplier"])
+        return draft.add(layer, args, [at], from_planes(out + [filters], args["data_format"]))
+
+    return build
 
 
 # Layer -> the ranks (without the batch) that it takes, and how it is drawn.
 BUILDERS = {
-    "Conv2D": ((3,), conv2d),
-    "MaxPooling2D": ((3,), max_pooling),
-    "GlobalAveragePooling2D": ((3,), global_pooling),
+    "Conv1D": ((2,), convolution("Conv1D")),
+    "Conv2D": ((3,), convolution("Conv2D")),
+    "Conv3D": ((4,), convolution("Conv3D")),
+    "DepthwiseConv1D": ((2,), depthwise("DepthwiseConv1D")),
+    "DepthwiseConv2D": ((3,), depthwise("DepthwiseConv2D")),
+    "SeparableConv1D": ((2,), depthwise("SeparableConv1D")),
+    "SeparableConv2D": ((3,), depthwise("SeparableConv2D")),
 }

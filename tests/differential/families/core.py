@@ -1,4 +1,4 @@
-"""Dense and the layers that only reshape, activate or drop."""
+"""Dense and the layers that only reshape."""
 
 from families.common import ACTIVATIONS, INITIALIZERS
 from shapes import product
@@ -13,8 +13,6 @@ ARGUMENTS = {
     },
     "Flatten": {"data_format": ["channels_last", "channels_first"]},
     "Reshape": {"target_shape": ["reversed", "reversed with -1", "two", "two with -1"]},
-    "Activation": {"activation": ACTIVATIONS},
-    "Dropout": {"rate": [0.0, 0.1, 0.5, 0.9], "seed": [None, 7]},
 }
 
 
@@ -37,19 +35,9 @@ def reshape(draft, at):
     return draft.add("Reshape", {"target_shape": written}, [at], target)
 
 
-def activation(draft, at):
-    return draft.add("Activation", draft.arguments("Activation"), [at], draft.shapes[at])
-
-
-def dropout(draft, at):
-    return draft.add("Dropout", draft.arguments("Dropout"), [at], draft.shapes[at])
-
-
 # Layer -> the ranks (without the batch) that it takes, and how it is drawn.
 BUILDERS = {
     "Dense": ((1, 2, 3), dense),
     "Flatten": ((2, 3), flatten),
     "Reshape": ((2, 3), reshape),
-    "Activation": ((1, 2, 3), activation),
-    "Dropout": ((1, 2, 3), dropout),
 }

@@ -1,6 +1,6 @@
 """Layers that merge several tensors."""
 
-from families.core import activation
+from families.activation import activation
 
 ARGUMENTS = {
     "Add": {},
