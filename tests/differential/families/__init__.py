@@ -5,9 +5,9 @@ ranks (without the batch) that the layer takes and the function that draws it on
 which returns the new node, or None if what it drew does not fit there.
 """
 
-from families import activation, convolution, core, embedding, merge, noise, normalization, recurrent
+from families import activation, convolution, core, embedding, merge, noise, normalization, preprocessing, recurrent
 
-FAMILIES = [core, activation, noise, merge, normalization, convolution, recurrent, embedding]
+FAMILIES = [core, activation, noise, preprocessing, merge, normalization, convolution, recurrent, embedding]
 
 # Shapes decide which values are possible at a place; what does not fit (a stride beside a dilation,
 # say) is drawn again.
