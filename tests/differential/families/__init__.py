@@ -5,11 +5,33 @@ ranks (without the batch) that the layer takes and the function that draws it on
 which returns the new node, or None if what it drew does not fit there.
 """
 
-from families import activation, convolution, core, embedding, merge, noise, normalization, pooling
-from families import recurrent, resizing
+from families import (
+    activation,
+    convolution,
+    core,
+    embedding,
+    merge,
+    noise,
+    normalization,
+    pooling,
+    preprocessing,
+    recurrent,
+    resizing,
+)
 
-FAMILIES = [core, activation, noise, merge, normalization, convolution, pooling, resizing]
-FAMILIES += [recurrent, embedding]
+FAMILIES = [
+    core,
+    activation,
+    noise,
+    merge,
+    normalization,
+    convolution,
+    pooling,
+    resizing,
+    recurrent,
+    embedding,
+    preprocessing,
+]
 
 # Shapes decide which values are possible at a place; what does not fit (a stride beside a dilation,
 # say) is drawn again.
