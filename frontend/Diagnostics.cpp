@@ -63,6 +63,13 @@ LogicalResult Diagnostics::addLayer(const Json &value, std::string_view layer,
                                           pointer + ": " + message);
 }
 
+std::vector<std::string> Diagnostics::messages() const {
+  std::vector<std::string> messages;
+  for (const Problem &problem : problems)
+    messages.push_back(problem.message);
+  return messages;
+}
+
 LogicalResult Diagnostics::report() {
   if (problems.empty())
     return success();

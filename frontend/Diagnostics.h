@@ -40,6 +40,8 @@ public:
                                std::string_view className, std::string message);
 
   size_t count() const { return problems.size() + dropped; }
+  /// What is wrong, without where.
+  std::vector<std::string> messages() const;
   /// Emits one error with a note for each problem, if there are any; success if there are none.
   mlir::LogicalResult report();
 

@@ -3,6 +3,7 @@
 
 #include "runtime/Error.h"
 #include "runtime/Layout.h"
+#include "runtime/keras_io/Isolated.h"
 
 #include <algorithm>
 #include <hdf5.h>
@@ -158,40 +159,93 @@ static hsize_t countOptimizerVariables(hid_t file) {
   return info.nlinks;
 }
 
-bool readWeights(std::span<const std::byte> image, const std::string &path,
-                 const formwork_model &model, std::byte *bytes) {
+/// In the child: what became of each variable that has a path, and how many the optimizer has.
+static void readAll(std::span<const std::byte> image, const formwork_model &model,
+                    IsolatedWriter &out) {
   quieten();
   Handle access = memoryAccess();
   // The library copies the image.
   H5Pset_file_image(access, const_cast<std::byte *>(image.data()), image.size());
   Handle file(H5Fopen("weights", H5F_ACC_RDONLY, access), H5Fclose);
+  out.number(file.valid());
   if (!file.valid())
-    throw Error(text("%s: its model.weights.h5 is damaged", path.c_str()));
-  std::vector<std::pair<const formwork_variable *, std::vector<std::byte>>> values;
-  Mistakes mistakes;
-  hsize_t optimizerVariables = 0;
-  bool complete = true;
+    return;
   for (const formwork_variable &variable : variables(model)) {
     if (!hasPath(variable))
       continue;
     std::vector<std::byte> value(byteSize(variable));
     const char *why = readVariable(file, variable, value.data());
+    out.words(why ? why : "");
     if (!why)
-      values.emplace_back(&variable, std::move(value));
-    if (belongsToOptimizer(variable)) {
+      out.bytes(value.data(), value.size());
+  }
+  out.number(countOptimizerVariables(file));
+}
+
+namespace {
+/// The child's answer.
+struct Stored {
+  struct Value {
+    const formwork_variable *variable;
+    std::string why; // it has none; empty if it has
+    std::vector<std::byte> bytes;
+  };
+  bool valid = false;
+  std::vector<Value> values;
+  uint64_t optimizerVariables = 0;
+
+  bool receive(const formwork_model &model, IsolatedReader &in) {
+    uint64_t opened = 0;
+    if (!in.number(opened, 1) || !opened)
+      return false;
+    for (const formwork_variable &variable : variables(model)) {
+      if (!hasPath(variable))
+        continue;
+      Value &value = values.emplace_back(Value{&variable, "", {}});
+      if (!in.words(value.why))
+        return false;
+      value.bytes.resize(value.why.empty() ? byteSize(variable) : 0);
+      if (!in.bytes(value.bytes.data(), value.bytes.size()))
+        return false;
+    }
+    return in.number(optimizerVariables);
+  }
+};
+} // namespace
+
+/// What the child may need: a copy of the file, and the largest variable.
+static uint64_t memoryFor(std::span<const std::byte> image, const formwork_model &model) {
+  int64_t largest = 0;
+  for (const formwork_variable &variable : variables(model))
+    largest = std::max(largest, byteSize(variable));
+  return (uint64_t(64) << 20) + 2 * image.size() + uint64_t(largest);
+}
+
+bool readWeights(std::span<const std::byte> image, const std::string &path,
+                 const formwork_model &model, std::byte *bytes) {
+  Stored stored;
+  if (!runIsolated(
+          memoryFor(image, model), [&](IsolatedWriter &out) { readAll(image, model, out); },
+          [&](IsolatedReader &in) { return stored.receive(model, in); }))
+    throw Error(text("%s: its model.weights.h5 is damaged", path.c_str()));
+  Mistakes mistakes;
+  uint64_t optimizerVariables = 0;
+  bool complete = true;
+  for (const auto &[variable, why, value] : stored.values) {
+    if (belongsToOptimizer(*variable)) {
       ++optimizerVariables;
-      complete &= !why;
-    } else if (why && variable.role == FORMWORK_WEIGHT) {
+      complete &= why.empty();
+    } else if (!why.empty() && variable->role == FORMWORK_WEIGHT) {
       mistakes.add(text("%s: variable '%s' (%s%s) %s at '%s': is it the archive of another model?",
-                        path.c_str(), variable.name, dtypeName(variable.dtype),
-                        describeShape(shape(variable)).c_str(), why, variable.path));
+                        path.c_str(), variable->name, dtypeName(variable->dtype),
+                        describeShape(shape(*variable)).c_str(), why.c_str(), variable->path));
     }
   }
   mistakes.raise();
   // As Keras: the state of another optimizer is left alone.
-  complete &= optimizerVariables == countOptimizerVariables(file);
-  for (auto &[variable, value] : values)
-    if (complete || !belongsToOptimizer(*variable))
+  complete &= optimizerVariables == stored.optimizerVariables;
+  for (const auto &[variable, why, value] : stored.values)
+    if (why.empty() && (complete || !belongsToOptimizer(*variable)))
       writeElements(*variable, bytes, value.data());
   return complete;
 }
