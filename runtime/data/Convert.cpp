@@ -188,4 +188,15 @@ void checkValues(const Array &array, ElementType to, int64_t limit, Mistakes &mi
   });
 }
 
+std::string findNotFinite(const Array &array) {
+  return withType(array.type, [&](auto kind) -> std::string {
+    using From = std::conditional_t<std::is_same_v<decltype(kind), bool>, uint8_t, decltype(kind)>;
+    if constexpr (!std::is_integral_v<From>)
+      for (int64_t i = 0, count = array.count(); i < count; ++i)
+        if (double value = load<From>(array.data + i * sizeof(From)); !std::isfinite(value))
+          return text("%s: the value is %g", describePosition(array, i).c_str(), value);
+    return "";
+  });
+}
+
 } // namespace formwork::runtime

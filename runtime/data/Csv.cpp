@@ -161,7 +161,7 @@ void CsvReader::readName(const std::string &field) {
                         quoted(field).c_str()));
   auto [known, isNew] = groupsByName.try_emplace(name, groups.size());
   if (isNew)
-    groups.push_back({.name = name});
+    groups.emplace_back().name = name;
   added.group = known->second;
   columns.push_back(std::move(added));
 }
@@ -241,7 +241,7 @@ void CsvReader::readNumber(const std::string &field, const Column &column, int64
   }
   char *after = nullptr;
   double value = field.size() > longestNumber ? 0 : strtod(begin, &after);
-  if (after != end || field.find_first_of("xX(") != field.npos)
+  if (field.empty() || after != end || field.find_first_of("xX(") != field.npos)
     return mistake(field.empty() ? std::string("the number is missing")
                                  : text("%s is no number", quoted(field).c_str()));
   if (std::isinf(value) && field.find_first_of("iI") == field.npos)
@@ -279,6 +279,10 @@ std::vector<Array> CsvReader::read() {
   }
   if (mistakeCount > mostMistakes)
     mistakes.add(text("%s: and more of the kind", file.c_str()));
+  if (!rows)
+    mistakes.add(text("%s: holds no numbers: after the first line, which names the columns, every "
+                      "line must have a number for each",
+                      file.c_str()));
   mistakes.raise();
   std::vector<Array> arrays;
   for (Group &group : groups) {
