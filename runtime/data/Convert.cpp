@@ -170,10 +170,11 @@ static void checkElements(const Array &array, ElementType to, int64_t limit, Mis
   std::string why = inLimit(value, limit) ? text("which a model's %s cannot hold", elementName(to))
                                           : text("but must be in 0..%lld", (long long)(limit - 1));
   std::string more = bad > 1 ? text(" (and %lld more values)", (long long)(bad - 1)) : "";
-  mistakes.add(text("%s: array '%s', %s: the value is %s, %s%s. Correct the data, or use a model "
+  mistakes.add(text("%s: array %s, %s: the value is %s, %s%s. Correct the data, or use a model "
                     "made for such values",
-                    array.file.c_str(), array.name.c_str(), describePosition(array, first).c_str(),
-                    describeValue(value).c_str(), why.c_str(), more.c_str()));
+                    array.file.c_str(), quoted(array.name).c_str(),
+                    describePosition(array, first).c_str(), describeValue(value).c_str(),
+                    why.c_str(), more.c_str()));
 }
 
 void checkValues(const Array &array, ElementType to, int64_t limit, Mistakes &mistakes) {

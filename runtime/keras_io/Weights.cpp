@@ -103,22 +103,29 @@ std::vector<std::byte> makeWeights(const formwork_model &model, const std::byte 
 
 //===--- reading ----------------------------------------------------------------------------------
 
-/// Whether every step of the path is in this very file.
-static bool staysInside(hid_t file, const std::string &path) {
+/// Why there is no object at the path in this very file; null if there is one.
+static const char *whyAbsent(hid_t file, const std::string &path) {
   for (size_t end = 0; end != std::string::npos;) {
     end = path.find('/', end + 1);
     H5L_info_t info;
-    if (H5Lget_info(file, path.substr(0, end).c_str(), &info, H5P_DEFAULT) < 0 ||
-        info.type != H5L_TYPE_HARD)
-      return false;
+    if (H5Lget_info(file, path.substr(0, end).c_str(), &info, H5P_DEFAULT) < 0)
+      return "is not in the archive";
+    if (info.type == H5L_TYPE_EXTERNAL)
+      return "is a link to another file, which is not opened,";
+    if (info.type != H5L_TYPE_HARD)
+      return "is a symbolic link, which is not followed,";
   }
-  return true;
+  return nullptr;
 }
 
-static bool isStoredInside(hid_t dataset) {
+/// Why the elements are not to be read; null if they are.
+static const char *wrongStorage(hid_t dataset) {
   Handle creation(H5Dget_create_plist(dataset), H5Pclose);
-  return creation.valid() && H5Pget_external_count(creation) == 0 &&
-         H5Pget_layout(creation) != H5D_VIRTUAL;
+  if (!creation.valid())
+    return "is damaged";
+  if (H5Pget_external_count(creation) != 0 || H5Pget_layout(creation) == H5D_VIRTUAL)
+    return "is stored in other files, which are not opened,";
+  return nullptr;
 }
 
 static bool hasShape(hid_t dataset, const formwork_variable &variable) {
@@ -140,11 +147,15 @@ static bool isNumeric(hid_t dataset) {
 
 /// Reads one variable; says why it could not, or null.
 static const char *readVariable(hid_t file, const formwork_variable &variable, std::byte *to) {
-  if (!staysInside(file, variable.path))
-    return "is not in the archive";
+  if (const char *why = whyAbsent(file, variable.path))
+    return why;
   Handle dataset(H5Dopen2(file, variable.path, H5P_DEFAULT), H5Dclose);
-  if (!dataset.valid() || !isStoredInside(dataset) || !isNumeric(dataset))
-    return "is not an array of numbers inside the archive";
+  if (!dataset.valid())
+    return "is no readable array";
+  if (const char *why = wrongStorage(dataset))
+    return why;
+  if (!isNumeric(dataset))
+    return "holds no numbers";
   if (!hasShape(dataset, variable))
     return "has another shape";
   if (H5Dread(dataset, nativeType(variable.dtype), H5S_ALL, H5S_ALL, H5P_DEFAULT, to) < 0)
@@ -154,7 +165,7 @@ static const char *readVariable(hid_t file, const formwork_variable &variable, s
 
 static hsize_t countOptimizerVariables(hid_t file) {
   H5G_info_t info = {};
-  if (staysInside(file, "optimizer/vars"))
+  if (!whyAbsent(file, "optimizer/vars"))
     H5Gget_info_by_name(file, "optimizer/vars", &info, H5P_DEFAULT);
   return info.nlinks;
 }
@@ -236,9 +247,10 @@ bool readWeights(std::span<const std::byte> image, const std::string &path,
       ++optimizerVariables;
       complete &= why.empty();
     } else if (!why.empty() && variable->role == FORMWORK_WEIGHT) {
-      mistakes.add(text("%s: variable '%s' (%s%s) %s at '%s': is it the archive of another model?",
-                        path.c_str(), variable->name, dtypeName(variable->dtype),
-                        describeShape(shape(*variable)).c_str(), why.c_str(), variable->path));
+      mistakes.add(text("%s: variable %s (%s%s) %s at %s: is it the archive of another model?",
+                        path.c_str(), quoted(variable->name).c_str(), dtypeName(variable->dtype),
+                        describeShape(shape(*variable)).c_str(), why.c_str(),
+                        quoted(variable->path).c_str()));
     }
   }
   mistakes.raise();

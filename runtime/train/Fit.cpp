@@ -192,9 +192,9 @@ static Array makeOutput(const formwork_tensor &tensor, const Dataset &data) {
   for (int64_t size : shape(tensor))
     array.shape.push_back(resolve(size, data.dims.data()));
   if (array.shape.empty())
-    throw Error(text("output '%s' is a single number, not one per sample: it cannot be predicted "
+    throw Error(text("output %s is a single number, not one per sample: it cannot be predicted "
                      "batch by batch",
-                     tensor.name));
+                     quoted(tensor.name).c_str()));
   array.shape[0] = data.rows;
   auto memory = std::make_shared<AlignedMemory>(array.bytes());
   array.data = memory->data();
