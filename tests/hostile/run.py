@@ -58,7 +58,7 @@ class Suite:
         bytes = case.make(folder)
         (folder / file).write_bytes(bytes)
         result = self.run([program, *arguments], folder)
-        found = problems(case, result, len(bytes), self.memory(program, idle), [models.SECRET])
+        found = problems(case, result, file, len(bytes), self.memory(program, idle), [models.SECRET])
         self.report(name, found, result.output)
 
 

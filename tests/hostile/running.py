@@ -70,8 +70,10 @@ class Runner:
         )
 
 
-def problems(case, result, file_size, baseline, forbidden):
+def problems(case, result, file, file_size, baseline, forbidden):
     """What is wrong with how a program met a hostile file."""
+    if not any(path.endswith(file) for path in result.opened):
+        yield "was not seen to open the file"  # then what else it opened was not seen either
     if result.status != 1:
         yield f"exit status {result.status} instead of 1"
     for words in case.says:
