@@ -27,10 +27,24 @@ std::string quoted(std::string_view text) {
   return out + (text.size() > longestName ? "...'" : "'");
 }
 
+void Diagnostics::setText(std::string_view newText, const Json *newRoot) {
+  text = newText, root = newRoot;
+  linesBefore.clear();
+  unsigned lines = 0;
+  for (size_t block = 0; block < text.size(); block += blockSize) {
+    linesBefore.push_back(lines);
+    std::string_view part = text.substr(block, blockSize);
+    lines += unsigned(std::count(part.begin(), part.end(), '\n'));
+  }
+  linesBefore.push_back(lines);
+}
+
 FileLineColLoc Diagnostics::locate(uint32_t offset) const {
   std::string_view before = text.substr(0, offset);
   size_t lineStart = before.rfind('\n') + 1; // npos + 1 is 0
-  unsigned line = 1 + std::count(before.begin(), before.end(), '\n');
+  size_t block = before.size() / blockSize;
+  unsigned line = 1 + (linesBefore.empty() ? 0 : linesBefore[block]) +
+                  unsigned(std::count(before.begin() + block * blockSize, before.end(), '\n'));
   return FileLineColLoc::get(&context, file, line, unsigned(before.size() - lineStart) + 1);
 }
 
@@ -50,17 +64,29 @@ LogicalResult Diagnostics::addAt(uint32_t offset, std::string message) {
   return add(Location(locate(offset)), std::move(message));
 }
 
+// Beyond what will be told, nothing is looked up: it takes time, and there may be many.
 LogicalResult Diagnostics::add(const Json &value, std::string message) {
+  if (problems.size() >= mostProblems)
+    return ++dropped, failure();
   std::string pointer = root ? pointerTo(*root, value) : "";
   return add(Location(locate(value)), "at " + (pointer.empty() ? "/" : pointer) + ": " + message);
 }
 
 LogicalResult Diagnostics::addLayer(const Json &value, std::string_view layer,
                                     std::string_view className, std::string message) {
+  if (problems.size() >= mostProblems)
+    return ++dropped, failure();
   std::string pointer = root ? pointerTo(*root, value) : "";
   return add(Location(locate(value)), "layer " + quoted(layer) + " (" +
                                           std::string(className.substr(0, longestName)) + ") at " +
                                           pointer + ": " + message);
+}
+
+std::vector<std::string> Diagnostics::messages() const {
+  std::vector<std::string> messages;
+  for (const Problem &problem : problems)
+    messages.push_back(problem.message);
+  return messages;
 }
 
 LogicalResult Diagnostics::report() {

@@ -23,7 +23,7 @@ public:
 
   /// From now on positions are in this text and `newRoot` is what it says, if that is known; both
   /// must stay alive.
-  void setText(std::string_view newText, const Json *newRoot) { text = newText, root = newRoot; }
+  void setText(std::string_view newText, const Json *newRoot);
 
   /// Where in the file `value` stands.
   mlir::FileLineColLoc locate(const Json &value) const { return locate(value.offset()); }
@@ -40,6 +40,8 @@ public:
                                std::string_view className, std::string message);
 
   size_t count() const { return problems.size() + dropped; }
+  /// What is wrong, without where.
+  std::vector<std::string> messages() const;
   /// Emits one error with a note for each problem, if there are any; success if there are none.
   mlir::LogicalResult report();
 
@@ -52,7 +54,9 @@ private:
 
   mlir::MLIRContext &context;
   std::string file;
+  static constexpr size_t blockSize = 4096;
   std::string_view text;
+  std::vector<unsigned> linesBefore; // each block of the text
   const Json *root = nullptr;
   std::vector<Problem> problems;
   size_t dropped = 0;

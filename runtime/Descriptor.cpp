@@ -83,7 +83,7 @@ int64_t elementCount(std::span<const int64_t> sizes, const char *what) {
   bool empty = false;
   for (int64_t size : sizes) {
     empty |= size == 0;
-    if (size < 0 || (size > 0 && count > (int64_t(1) << 62) / size))
+    if (size < 0 || (size > 0 && count > (int64_t(1) << 59) / size))
       throw Error(text("%s: the shape %s is negative or beyond what can be addressed", what,
                        describeShape(sizes).c_str()));
     count *= size ? size : 1;

@@ -39,7 +39,8 @@ inline bool isKept(const formwork_variable &variable) {
 int64_t elementSize(int32_t dtype);
 const char *dtypeName(int32_t dtype);
 
-/// The product of sizes; an Error naming `what` if one is negative or it exceeds 2^62.
+/// The product of sizes; an Error naming `what` if one is negative or it exceeds 2^59: bytes can be
+/// counted too.
 int64_t elementCount(std::span<const int64_t> sizes, const char *what);
 int64_t byteSize(const formwork_variable &);
 /// One size of a buffer, with the symbols' sizes put in.

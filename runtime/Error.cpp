@@ -2,6 +2,7 @@
 #include "runtime/Error.h"
 
 #include <cstdarg>
+#include <cstdint>
 #include <cstdio>
 
 namespace formwork::runtime {
@@ -16,6 +17,20 @@ std::string text(const char *format, ...) {
   vsnprintf(result.data(), result.size() + 1, format, again);
   va_end(again);
   return result;
+}
+
+std::string quoted(std::string_view words) {
+  constexpr size_t longest = 80;
+  std::string result = "'";
+  for (char c : words.substr(0, longest)) {
+    if (c == '\\' || c == '\'')
+      result += {'\\', c};
+    else if (c < ' ' || c > '~') // char is signed, or what is not ASCII is larger
+      result += text("\\x%02x", unsigned(uint8_t(c)));
+    else
+      result += c;
+  }
+  return result + (words.size() > longest ? "...'" : "'");
 }
 
 std::string Mistakes::lines() const {

@@ -8,12 +8,17 @@
 
 #include <exception>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace formwork::runtime {
 
 /// printf into a string.
 [[gnu::format(printf, 1, 2)]] std::string text(const char *format, ...);
+
+/// 'words' out of a file, printable, at most some eighty characters long: they may hold what a
+/// terminal obeys.
+std::string quoted(std::string_view words);
 
 class Error : public std::exception {
 public:

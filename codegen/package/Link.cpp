@@ -123,8 +123,11 @@ Error writeStaticLibrary(StringRef path, ArrayRef<Member> members) {
   SmallVector<NewArchiveMember> content;
   for (const Member &member : members)
     content.emplace_back(MemoryBufferRef(member.content, member.name));
-  return writeArchive(path, content, SymtabWritingMode::NormalSymtab, object::Archive::K_GNU,
-                      /*Deterministic=*/true, /*Thin=*/false);
+  // To a buffer: writing an archive to a full disk ends the process.
+  auto archive =
+      writeArchiveToBuffer(content, SymtabWritingMode::NormalSymtab, object::Archive::K_GNU,
+                           /*Deterministic=*/true, /*Thin=*/false);
+  return archive ? writeFile(path, (*archive)->getBuffer()) : archive.takeError();
 }
 
 Error writeObject(StringRef path, ArrayRef<Member> members) {

@@ -1,9 +1,13 @@
 // Reads a `.keras` archive from memory through libzip.
 #include "frontend/keras/Archive.h"
 
+#include "frontend/Diagnostics.h"
+#include "runtime/data/MemberName.h"
+
 #include <zip.h>
 
 #include <memory>
+#include <set>
 
 namespace formwork::keras {
 
@@ -65,6 +69,23 @@ static Member readMember(zip_t *zip, const char *name, uint64_t limit) {
   return member;
 }
 
+/// What is wrong with the members' names; empty if nothing is. Nothing is ever unpacked to a file,
+/// but who makes such archives has nothing good in mind. Of two members of one name, readers choose
+/// differently: what was looked at before need not be what is read now.
+static std::string wrongName(zip_t *zip) {
+  std::set<std::string_view> names;
+  for (zip_int64_t i = 0; i < zip_get_num_entries(zip, 0); ++i) {
+    const char *name = zip_get_name(zip, zip_uint64_t(i), ZIP_FL_ENC_RAW);
+    if (!name)
+      return "it has a member without a readable name";
+    if (leadsOut(name))
+      return "it has a member that would lie outside of it, " + quoted(name);
+    if (!names.insert(name).second)
+      return "it has two members called " + quoted(name);
+  }
+  return "";
+}
+
 std::variant<Archive, std::string> unpack(std::string bytes) {
   if (hasTooManyMembers(bytes))
     return "this archive has more than " + std::to_string(mostMembers) + " members";
@@ -86,6 +107,8 @@ std::variant<Archive, std::string> unpack(std::string bytes) {
     return message();
   }
 
+  if (std::string problem = wrongName(zip.get()); !problem.empty())
+    return "this archive is not to be trusted: " + problem;
   Member config = readMember(zip.get(), "config.json", limit);
   if (!config.problem.empty())
     return "this archive is no Keras model: " + config.problem;

@@ -258,8 +258,11 @@ static void limitIndices(func::FuncOp function) {
   function.walk([&](GatherOp gather) {
     int64_t rows = cast<RankedTensorType>(gather.getTable().getType()).getDimSize(0);
     SmallVector<Value> work{gather.getIndices()};
+    llvm::DenseSet<Value> seen; // what is joined with itself again and again has many paths
     while (!work.empty()) {
       Value value = work.pop_back_val();
+      if (!seen.insert(value).second)
+        continue;
       if (auto input = dyn_cast<BlockArgument>(value))
         restrict(input, rows);
       else if (isa<CastOp, ReshapeOp, TransposeOp, ConcatOp, SliceOp>(value.getDefiningOp()))

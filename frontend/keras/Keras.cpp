@@ -5,6 +5,7 @@
 #include "frontend/keras/Attributes.h"
 #include "frontend/keras/Emitter.h"
 #include "frontend/keras/Summary.h"
+#include "frontend/keras/WeightTransfer.h"
 #include "frontend/keras/Weights.h"
 
 #include "ir/Dialect.h"
@@ -114,6 +115,25 @@ static void readOptimizer(ImportedModel &model, WeightFile &file, Diagnostics &d
   }
 }
 
+/// All that HDF5 does is done in a process of its own.
+static void readWeights(ImportedModel &model, std::string &bytes, Diagnostics &diagnostics) {
+  uint64_t size = bytes.size();
+  auto read = [&](IsolatedWriter &out) {
+    Diagnostics found(*model.module->getContext(), "");
+    std::variant<WeightFile, std::string> opened = WeightFile::open(std::move(bytes));
+    if (auto *problem = std::get_if<std::string>(&opened)) {
+      (void)found.add(std::move(*problem));
+    } else {
+      readVariables(model, std::get<WeightFile>(opened), found);
+      readOptimizer(model, std::get<WeightFile>(opened), found);
+    }
+    sendWeights(model, found, out);
+  };
+  auto receive = [&](IsolatedReader &in) { return receiveWeights(in, size, model, diagnostics); };
+  if (!runIsolated(memoryForWeights(size), read, receive))
+    (void)diagnostics.add("its model.weights.h5 is truncated or corrupt");
+}
+
 FailureOr<ImportedModel> importArchive(MLIRContext &context, std::string bytes,
                                        const std::string &name, Diagnostics &diagnostics) {
   std::variant<Archive, std::string> unpacked = unpack(std::move(bytes));
@@ -126,14 +146,7 @@ FailureOr<ImportedModel> importArchive(MLIRContext &context, std::string bytes,
       importConfig(context, std::move(archive.config), name, diagnostics);
   if (failed(model))
     return failure();
-  std::variant<WeightFile, std::string> opened = WeightFile::open(std::move(archive.weights));
-  if (auto *problem = std::get_if<std::string>(&opened)) {
-    (void)diagnostics.add(std::move(*problem));
-    return diagnostics.report();
-  }
-  auto &file = std::get<WeightFile>(opened);
-  readVariables(*model, file, diagnostics);
-  readOptimizer(*model, file, diagnostics);
+  readWeights(*model, archive.weights, diagnostics);
   if (failed(diagnostics.report()))
     return failure();
   return model;

@@ -79,18 +79,25 @@ std::variant<WeightFile, std::string> WeightFile::open(std::string bytes) {
 
 //===--- objects ---------------------------------------------------------------------------------
 
-/// Follows hard links only, since soft ones may loop and external ones leave the file.
-static bool exists(hid_t file, const std::string &path) {
+/// Why there is no object at `path`; empty if there is one. Follows hard links only, since soft
+/// ones may loop and external ones leave the file.
+static std::string whyAbsent(hid_t file, const std::string &path) {
   for (size_t end = path.find('/');; end = path.find('/', end + 1)) {
     std::string prefix = path.substr(0, end);
     H5L_info_t link;
     if (H5Lexists(file, prefix.c_str(), H5P_DEFAULT) <= 0 ||
-        H5Lget_info(file, prefix.c_str(), &link, H5P_DEFAULT) < 0 || link.type != H5L_TYPE_HARD)
-      return false;
+        H5Lget_info(file, prefix.c_str(), &link, H5P_DEFAULT) < 0)
+      return "is not in the file";
+    if (link.type == H5L_TYPE_EXTERNAL)
+      return "is a link to another file, which is not opened";
+    if (link.type != H5L_TYPE_HARD)
+      return "is a symbolic link, which is not followed";
     if (end == path.npos)
-      return true;
+      return "";
   }
 }
+
+static bool exists(hid_t file, const std::string &path) { return whyAbsent(file, path).empty(); }
 
 std::optional<uint64_t> WeightFile::members(const std::string &path) const {
   QuietErrors quiet;
@@ -111,14 +118,13 @@ public:
   Dataset(hid_t file, const std::string &path, std::string &problem)
       : id(exists(file, path) ? H5Dopen2(file, path.c_str(), H5P_DEFAULT) : -1, H5Dclose),
         type(id ? H5Dget_type(id) : -1, H5Tclose), space(id ? H5Dget_space(id) : -1, H5Sclose) {
-    if (!exists(file, path))
-      problem = "is not in the file";
-    else if (!id || !type || !space)
+    problem = whyAbsent(file, path);
+    if (problem.empty() && (!id || !type || !space))
       problem = "is no readable dataset";
-    else if (!readShape())
+    else if (problem.empty() && !readShape())
       problem = "has no shape that a tensor can have";
-    else if (!isStoredDensely())
-      problem = "is compressed, truncated or stored outside the file";
+    else if (problem.empty())
+      problem = wrongStorage();
   }
 
   hid_t handle() const { return id; }
@@ -144,15 +150,19 @@ private:
     return true;
   }
 
-  /// As many bytes as the shape says, in this file, not packed.
-  bool isStoredDensely() const {
+  /// Why not as many bytes as the shape says are in this file, not packed; empty if they are.
+  std::string wrongStorage() const {
     Handle properties(H5Dget_create_plist(id), H5Pclose);
-    if (!properties || H5Pget_external_count(properties) != 0 || H5Pget_nfilters(properties) != 0)
-      return false;
-    H5D_layout_t layout = H5Pget_layout(properties);
-    if (layout != H5D_CONTIGUOUS && layout != H5D_COMPACT)
-      return false;
-    return elements == 0 || H5Dget_storage_size(id) == elements * elementSize();
+    H5D_layout_t layout = properties ? H5Pget_layout(properties) : H5D_LAYOUT_ERROR;
+    if (!properties || layout == H5D_LAYOUT_ERROR)
+      return "is no readable dataset";
+    if (H5Pget_external_count(properties) != 0 || layout == H5D_VIRTUAL)
+      return "is stored in other files, which are not opened";
+    if (H5Pget_nfilters(properties) != 0 || layout == H5D_CHUNKED)
+      return "is compressed or in chunks, as Keras stores no weights";
+    if (elements != 0 && H5Dget_storage_size(id) != elements * elementSize())
+      return "is truncated: the file does not hold as many elements as its shape says";
+    return "";
   }
 
   static constexpr uint64_t maximumElements = uint64_t(1) << 40;

@@ -12,7 +12,7 @@ namespace formwork::runtime {
 //===--- commands ---------------------------------------------------------------------------------
 
 static constexpr Command commands[] = {
-    {"train", "train the model on data", train, "dvVeiBncSwotqj",
+    {"train", "train the model on data", train, "dvVeiBncNSwotqj",
      "--data train.npz --epochs 5 -o trained.keras",
      "Trains the model as Keras's fit does and writes a checkpoint, from which training can be\n"
      "continued (--weights) to the same bits as if it had never stopped. A .keras checkpoint also\n"
@@ -64,8 +64,9 @@ struct OptionRow {
 using Words = const char *;
 static constexpr OptionRow optionRows[] = {
     {'d', "data", "FILE", [](Options &o, Words, Words w) { o.data.push_back(w); },
-     "samples: a .npz file with one array per input and\ntarget, named after them, or x and y; or "
-     "several .npy\nfiles, --data x.npy --data y.npy"},
+     "samples: a .npz file with one array per input and\ntarget, named after them, or x and y; "
+     "several .npy\nfiles, --data x.npy --data y.npy; or a .csv file\nwhose first line names the "
+     "columns: x[0],x[1],y"},
     {'v', "validation-data", "FILE",
      [](Options &o, Words, Words w) { o.validationData.push_back(w); },
      "samples to evaluate after every epoch"},
@@ -85,6 +86,9 @@ static constexpr OptionRow optionRows[] = {
     {'c', "steps-per-epoch", "N",
      [](Options &o, Words n, Words w) { o.stepsPerEpoch = wholeNumber(n, w, 1); },
      "end an epoch after so many steps; the next one goes\non from there"},
+    {'N', "no-terminate-on-nan", nullptr,
+     [](Options &o, Words, Words) { o.terminateOnNaN = false; },
+     "go on when the loss is not a number; otherwise that\nis an error, and nothing is written"},
     {'S', "seed", "S", [](Options &o, Words n, Words w) { o.seed = wholeNumber(n, w, INT64_MIN); },
      "of fresh weights, shuffling and dropout (0): the same\nseed gives the same bits"},
     {'w', "weights", "FILE", [](Options &o, Words, Words w) { o.weights = w; },

@@ -22,6 +22,7 @@ struct Options {
   int64_t stepsPerEpoch = 0;
   double validationSplit = 0;
   bool shuffle = true;
+  bool terminateOnNaN = true;
   std::optional<int64_t> seed;         // else the checkpoint's, else 0
   std::optional<int64_t> initialEpoch; // else the checkpoint's, else 0
   int threads = 0;

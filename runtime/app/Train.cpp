@@ -75,6 +75,7 @@ static FitOptions fitOptions(const Options &options, const Position &position) {
   fit.stepsPerEpoch = options.stepsPerEpoch;
   fit.validationSplit = options.validationSplit;
   fit.shuffle = options.shuffle;
+  fit.terminateOnNaN = options.terminateOnNaN;
   fit.seed = position.seed;
   fit.display = options.quiet || options.json ? Display::Silent : displayFor(stdout);
   return fit;

@@ -2,6 +2,7 @@
 #include "runtime/data/ArrayFile.h"
 
 #include "runtime/Error.h"
+#include "runtime/data/Csv.h"
 #include "runtime/data/Npy.h"
 
 namespace formwork::runtime {
@@ -23,14 +24,21 @@ ArrayFile::ArrayFile(std::string path) : file(std::move(path)), content(readFile
       arrayNames.push_back(member.name.substr(0, member.name.size() - 4));
       members.push_back(std::move(member));
     }
+  } else if (isCsv(content.bytes)) {
+    arrays = readCsv(content, file);
+    for (const Array &array : arrays)
+      arrayNames.push_back(array.name);
   } else {
-    throw Error(text("%s: holds no arrays that Formwork can read: a NumPy file (.npz or .npy) is "
-                     "expected. Write one with numpy.savez(\"data.npz\", x=..., y=...)",
-                     file.c_str()));
+    throw Error(
+        text("%s: holds no arrays that Formwork can read: a NumPy file (.npz or .npy) or a "
+             ".csv file is expected. Write one with numpy.savez(\"data.npz\", x=..., y=...)",
+             file.c_str()));
   }
 }
 
 Array ArrayFile::read(size_t index) const {
+  if (!arrays.empty())
+    return arrays[index];
   if (members.empty())
     return readNpy(content, file, arrayNames[index]);
   return readNpy(readZipMember(content, file, members[index]), file, arrayNames[index]);

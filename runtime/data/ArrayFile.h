@@ -11,7 +11,8 @@
 
 namespace formwork::runtime {
 
-/// The format is read from the content. Arrays are read when they are asked for.
+/// The format is read from the content. Arrays are read when they are asked for; those of a .csv
+/// file at once.
 class ArrayFile {
 public:
   explicit ArrayFile(std::string path);
@@ -26,6 +27,7 @@ private:
   FileBytes content;
   std::vector<std::string> arrayNames;
   std::vector<ZipMember> members; // of a .npz, beside their names
+  std::vector<Array> arrays;      // of a .csv
 };
 
 /// An Error if `writeArrays` knows no format for such a name and so many arrays.

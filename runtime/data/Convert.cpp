@@ -170,10 +170,11 @@ static void checkElements(const Array &array, ElementType to, int64_t limit, Mis
   std::string why = inLimit(value, limit) ? text("which a model's %s cannot hold", elementName(to))
                                           : text("but must be in 0..%lld", (long long)(limit - 1));
   std::string more = bad > 1 ? text(" (and %lld more values)", (long long)(bad - 1)) : "";
-  mistakes.add(text("%s: array '%s', %s: the value is %s, %s%s. Correct the data, or use a model "
+  mistakes.add(text("%s: array %s, %s: the value is %s, %s%s. Correct the data, or use a model "
                     "made for such values",
-                    array.file.c_str(), array.name.c_str(), describePosition(array, first).c_str(),
-                    describeValue(value).c_str(), why.c_str(), more.c_str()));
+                    array.file.c_str(), quoted(array.name).c_str(),
+                    describePosition(array, first).c_str(), describeValue(value).c_str(),
+                    why.c_str(), more.c_str()));
 }
 
 void checkValues(const Array &array, ElementType to, int64_t limit, Mistakes &mistakes) {
@@ -185,6 +186,17 @@ void checkValues(const Array &array, ElementType to, int64_t limit, Mistakes &mi
           std::conditional_t<std::is_same_v<decltype(source), bool>, uint8_t, decltype(source)>;
       checkElements<From, decltype(target)>(array, to, limit, mistakes);
     });
+  });
+}
+
+std::string findNotFinite(const Array &array) {
+  return withType(array.type, [&](auto kind) -> std::string {
+    using From = std::conditional_t<std::is_same_v<decltype(kind), bool>, uint8_t, decltype(kind)>;
+    if constexpr (!std::is_integral_v<From>)
+      for (int64_t i = 0, count = array.count(); i < count; ++i)
+        if (double value = load<From>(array.data + i * sizeof(From)); !std::isfinite(value))
+          return text("%s: the value is %g", describePosition(array, i).c_str(), value);
+    return "";
   });
 }
 

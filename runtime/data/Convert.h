@@ -20,4 +20,8 @@ Convert *converter(ElementType from, ElementType to);
 /// `limit` is not 0), with its position and how many there are.
 void checkValues(const Array &, ElementType to, int64_t limit, Mistakes &);
 
+/// Where the array's first number is that is infinite or none, and what it is; empty if all are
+/// finite.
+std::string findNotFinite(const Array &);
+
 } // namespace formwork::runtime

@@ -3,6 +3,7 @@
 
 #include "runtime/data/ArrayFile.h"
 
+#include <algorithm>
 #include <cstring>
 #include <functional>
 #include <optional>
@@ -24,8 +25,11 @@ struct Offer {
   }
   std::string list() const {
     std::string result;
-    for (size_t i = 0; i < names.size(); ++i)
-      result += text("%s'%s' %s", i ? ", " : "", names[i].c_str(), read(i).describe().c_str());
+    constexpr size_t most = 20;
+    for (size_t i = 0; i < std::min(names.size(), most); ++i)
+      result += (i ? ", " : "") + quoted(names[i]) + " " + read(i).describe();
+    if (names.size() > most)
+      result += text(" and %zu more", names.size() - most);
     return result.empty() ? "nothing" : result;
   }
 };
@@ -108,11 +112,11 @@ static void checkShape(Column &column, Dataset &data, Mistakes &mistakes) {
     if (data.dims[symbol] >= 0)
       dims += text("; ?%zu is %lld from another array", symbol, (long long)data.dims[symbol]);
   if (!bindShape(column.array.shape, shape(tensor), data.dims))
-    mistakes.add(text("%s: array '%s' is %s, but %s '%s' takes %s (the first size is the number of "
+    mistakes.add(text("%s: array %s is %s, but %s %s takes %s (the first size is the number of "
                       "samples%s). Reshape the array, or use a model made for it",
-                      given.file.c_str(), given.name.c_str(), given.describe().c_str(),
-                      roleName(tensor).c_str(), tensor.name, describe(tensor).c_str(),
-                      dims.c_str()));
+                      given.file.c_str(), quoted(given.name).c_str(), given.describe().c_str(),
+                      roleName(tensor).c_str(), quoted(tensor.name).c_str(),
+                      describe(tensor).c_str(), dims.c_str()));
 }
 
 static void checkRows(const Column &column, Dataset &data, Mistakes &mistakes) {
@@ -121,10 +125,10 @@ static void checkRows(const Column &column, Dataset &data, Mistakes &mistakes) {
   if (!first)
     data.rows = rows;
   else if (rows != data.rows)
-    mistakes.add(text("%s: array '%s' has %lld samples, but '%s' has %lld: every array needs one "
+    mistakes.add(text("%s: array %s has %lld samples, but %s has %lld: every array needs one "
                       "row per sample",
-                      column.array.file.c_str(), column.array.name.c_str(), (long long)rows,
-                      first->array.name.c_str(), (long long)data.rows));
+                      column.array.file.c_str(), quoted(column.array.name).c_str(), (long long)rows,
+                      quoted(first->array.name).c_str(), (long long)data.rows));
 }
 
 static void finishColumn(Column &column) {
@@ -142,11 +146,11 @@ static void finishColumn(Column &column) {
 
 static void describeMissing(const Offer &offer, const formwork_tensor &tensor,
                             const std::vector<std::string> &names, Mistakes &mistakes) {
-  mistakes.add(text("%s: no array for %s '%s', which takes %s. The file holds %s; name the array "
-                    "'%s' or '%s'",
-                    offer.origin.c_str(), roleName(tensor).c_str(), tensor.name,
-                    describe(tensor).c_str(), offer.list().c_str(), names[0].c_str(),
-                    names[1].c_str()));
+  mistakes.add(text("%s: no array for %s %s, which takes %s. The file holds %s; name the array "
+                    "%s or %s",
+                    offer.origin.c_str(), roleName(tensor).c_str(), quoted(tensor.name).c_str(),
+                    describe(tensor).c_str(), offer.list().c_str(), quoted(names[0]).c_str(),
+                    quoted(names[1]).c_str()));
 }
 
 /// Sample weights that nobody gave are ones.

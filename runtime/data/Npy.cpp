@@ -134,7 +134,8 @@ static std::string whyNot(const std::string &descr) {
            "(array.astype(\"float32\"))";
   if (descr.find('U') != std::string::npos || descr.find('S') != std::string::npos)
     return "text; encode it as numbers first";
-  return "elements of type '" + descr + "', which no model takes; convert them to float32 or int64";
+  return "elements of type " + quoted(descr) +
+         ", which no model takes; convert them to float32 or int64";
 }
 
 //===--- layout ----------------------------------------------------------------------------------
@@ -199,7 +200,7 @@ locateHeader(std::span<const std::byte> bytes) {
 }
 
 Array readNpy(const FileBytes &content, const std::string &file, const std::string &name) {
-  auto where = text("%s: array '%s'", file.c_str(), name.c_str());
+  auto where = text("%s: array %s", file.c_str(), quoted(name).c_str());
   auto located = locateHeader(content.bytes);
   Header header;
   if (!located || !HeaderParser(located->first).parse(header))

@@ -2,6 +2,7 @@
 #include "runtime/data/Zip.h"
 
 #include "runtime/Error.h"
+#include "runtime/data/MemberName.h"
 
 #include <algorithm>
 #include <cstring>
@@ -97,6 +98,29 @@ static void applyZip64(const Reader &reader, uint64_t at, uint64_t size, ZipMemb
   }
 }
 
+/// Refuses what no writer of arrays makes; see Zip.h.
+static void checkMembers(const std::vector<ZipMember> &members, const Reader &reader) {
+  uint64_t limit = (uint64_t(48) << 20) + 3 * reader.size(), unpacked = 0;
+  std::vector<std::string_view> names;
+  for (const ZipMember &member : members) {
+    if (leadsOut(member.name))
+      reader.fail(("has a member that would lie outside of it, " + quoted(member.name)).c_str());
+    names.push_back(member.name);
+    if (member.method == 0)
+      continue;
+    if (member.size > limit - unpacked)
+      reader.fail(text("claims to unpack to more than %llu MiB, far more than its size; if that is "
+                       "right, store the arrays instead of compressing them",
+                       (unsigned long long)(limit >> 20))
+                      .c_str());
+    unpacked += member.size;
+  }
+  std::sort(names.begin(), names.end());
+  auto again = std::adjacent_find(names.begin(), names.end());
+  if (again != names.end())
+    reader.fail(("has two members called " + quoted(*again)).c_str());
+}
+
 std::vector<ZipMember> readZipDirectory(const FileBytes &content, const std::string &file) {
   Reader reader(content.bytes, file);
   auto [at, count] = findDirectory(reader);
@@ -125,6 +149,7 @@ std::vector<ZipMember> readZipDirectory(const FileBytes &content, const std::str
     at += directoryEntrySize + nameSize + extraSize + commentSize;
     members.push_back(std::move(member));
   }
+  checkMembers(members, reader);
   return members;
 }
 

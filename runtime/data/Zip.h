@@ -1,7 +1,9 @@
 // ZIP archives, as much as .npz needs: members stored or deflated, ZIP64, no encryption.
 //
-// Sizes are checked against the bytes that are there before anything is allocated: deflate cannot
-// grow by more than 1032 times, so an archive cannot ask for more memory than its own size allows.
+// Sizes are checked against the bytes that are there before anything is allocated: what deflated
+// members unpack to, all together, is at most 48 MiB and three times the archive. Larger arrays are
+// for numpy.savez, which stores them: they are read where they lie. Refused as well are two members
+// of one name, of which readers choose differently, and names that lead out of the archive.
 #pragma once
 
 #include "runtime/io/File.h"

@@ -37,6 +37,14 @@ static FileBytes readAll(const std::string &path, int descriptor) {
   }
 }
 
+void checkReadable(const std::string &path) {
+  struct stat status;
+  if (stat(path.c_str(), &status) || access(path.c_str(), R_OK))
+    throw Error(text("%s: cannot be opened: %s", path.c_str(), strerror(errno)));
+  if (S_ISDIR(status.st_mode))
+    throw Error(text("%s: is a folder, a file is expected", path.c_str()));
+}
+
 FileBytes readFile(const std::string &path) {
   Descriptor descriptor{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   struct stat status;

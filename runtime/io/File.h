@@ -19,6 +19,9 @@ struct FileBytes {
 /// Maps a file, or reads it if it cannot be mapped (a pipe). An Error says why it cannot be read.
 FileBytes readFile(const std::string &path);
 
+/// An Error if there is no file to be read; a pipe is not looked into.
+void checkReadable(const std::string &path);
+
 /// An Error if no file can be written there.
 void checkWritable(const std::string &path);
 

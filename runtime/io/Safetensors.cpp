@@ -85,7 +85,9 @@ private:
     array.data = data.data() + range[0];
     array.owner = content.owner;
     ranges.emplace_back(range[0], range[1]);
-    return array.count() == (range[1] - range[0]) / elementSize(array.type) &&
+    int64_t count = elementCount(
+        array.shape, text("%s: array %s", file.c_str(), quoted(array.name).c_str()).c_str());
+    return count == (range[1] - range[0]) / elementSize(array.type) &&
            (range[1] - range[0]) % elementSize(array.type) == 0;
   }
 

@@ -44,12 +44,13 @@ Safetensors packState(const formwork_model &model, const std::byte *bytes, const
 static void check(const Array *array, const Array &expected, const formwork_variable &variable,
                   const std::string &file, const char *model, Mistakes &mistakes) {
   if (!array && variable.role == FORMWORK_WEIGHT)
-    mistakes.add(text("%s: has no array '%s', which model %s needs as %s: is it the checkpoint of "
+    mistakes.add(text("%s: has no array %s, which model %s needs as %s: is it the checkpoint of "
                       "another model?",
-                      file.c_str(), variable.name, model, expected.describe().c_str()));
+                      file.c_str(), quoted(variable.name).c_str(), model,
+                      expected.describe().c_str()));
   else if (array && (array->shape != expected.shape || array->type != expected.type))
-    mistakes.add(text("%s: array '%s' is %s, but model %s needs %s: it belongs to another model",
-                      file.c_str(), variable.name, array->describe().c_str(), model,
+    mistakes.add(text("%s: array %s is %s, but model %s needs %s: it belongs to another model",
+                      file.c_str(), quoted(variable.name).c_str(), array->describe().c_str(), model,
                       expected.describe().c_str()));
 }
 

@@ -3,6 +3,7 @@
 
 #include "runtime/Error.h"
 #include "runtime/Layout.h"
+#include "runtime/keras_io/Isolated.h"
 
 #include <algorithm>
 #include <hdf5.h>
@@ -102,22 +103,29 @@ std::vector<std::byte> makeWeights(const formwork_model &model, const std::byte 
 
 //===--- reading ----------------------------------------------------------------------------------
 
-/// Whether every step of the path is in this very file.
-static bool staysInside(hid_t file, const std::string &path) {
+/// Why there is no object at the path in this very file; null if there is one.
+static const char *whyAbsent(hid_t file, const std::string &path) {
   for (size_t end = 0; end != std::string::npos;) {
     end = path.find('/', end + 1);
     H5L_info_t info;
-    if (H5Lget_info(file, path.substr(0, end).c_str(), &info, H5P_DEFAULT) < 0 ||
-        info.type != H5L_TYPE_HARD)
-      return false;
+    if (H5Lget_info(file, path.substr(0, end).c_str(), &info, H5P_DEFAULT) < 0)
+      return "is not in the archive";
+    if (info.type == H5L_TYPE_EXTERNAL)
+      return "is a link to another file, which is not opened,";
+    if (info.type != H5L_TYPE_HARD)
+      return "is a symbolic link, which is not followed,";
   }
-  return true;
+  return nullptr;
 }
 
-static bool isStoredInside(hid_t dataset) {
+/// Why the elements are not to be read; null if they are.
+static const char *wrongStorage(hid_t dataset) {
   Handle creation(H5Dget_create_plist(dataset), H5Pclose);
-  return creation.valid() && H5Pget_external_count(creation) == 0 &&
-         H5Pget_layout(creation) != H5D_VIRTUAL;
+  if (!creation.valid())
+    return "is damaged";
+  if (H5Pget_external_count(creation) != 0 || H5Pget_layout(creation) == H5D_VIRTUAL)
+    return "is stored in other files, which are not opened,";
+  return nullptr;
 }
 
 static bool hasShape(hid_t dataset, const formwork_variable &variable) {
@@ -139,11 +147,15 @@ static bool isNumeric(hid_t dataset) {
 
 /// Reads one variable; says why it could not, or null.
 static const char *readVariable(hid_t file, const formwork_variable &variable, std::byte *to) {
-  if (!staysInside(file, variable.path))
-    return "is not in the archive";
+  if (const char *why = whyAbsent(file, variable.path))
+    return why;
   Handle dataset(H5Dopen2(file, variable.path, H5P_DEFAULT), H5Dclose);
-  if (!dataset.valid() || !isStoredInside(dataset) || !isNumeric(dataset))
-    return "is not an array of numbers inside the archive";
+  if (!dataset.valid())
+    return "is no readable array";
+  if (const char *why = wrongStorage(dataset))
+    return why;
+  if (!isNumeric(dataset))
+    return "holds no numbers";
   if (!hasShape(dataset, variable))
     return "has another shape";
   if (H5Dread(dataset, nativeType(variable.dtype), H5S_ALL, H5S_ALL, H5P_DEFAULT, to) < 0)
@@ -153,45 +165,99 @@ static const char *readVariable(hid_t file, const formwork_variable &variable, s
 
 static hsize_t countOptimizerVariables(hid_t file) {
   H5G_info_t info = {};
-  if (staysInside(file, "optimizer/vars"))
+  if (!whyAbsent(file, "optimizer/vars"))
     H5Gget_info_by_name(file, "optimizer/vars", &info, H5P_DEFAULT);
   return info.nlinks;
 }
 
-bool readWeights(std::span<const std::byte> image, const std::string &path,
-                 const formwork_model &model, std::byte *bytes) {
+/// In the child: what became of each variable that has a path, and how many the optimizer has.
+static void readAll(std::span<const std::byte> image, const formwork_model &model,
+                    IsolatedWriter &out) {
   quieten();
   Handle access = memoryAccess();
   // The library copies the image.
   H5Pset_file_image(access, const_cast<std::byte *>(image.data()), image.size());
   Handle file(H5Fopen("weights", H5F_ACC_RDONLY, access), H5Fclose);
+  out.number(file.valid());
   if (!file.valid())
-    throw Error(text("%s: its model.weights.h5 is damaged", path.c_str()));
-  std::vector<std::pair<const formwork_variable *, std::vector<std::byte>>> values;
-  Mistakes mistakes;
-  hsize_t optimizerVariables = 0;
-  bool complete = true;
+    return;
   for (const formwork_variable &variable : variables(model)) {
     if (!hasPath(variable))
       continue;
     std::vector<std::byte> value(byteSize(variable));
     const char *why = readVariable(file, variable, value.data());
+    out.words(why ? why : "");
     if (!why)
-      values.emplace_back(&variable, std::move(value));
-    if (belongsToOptimizer(variable)) {
+      out.bytes(value.data(), value.size());
+  }
+  out.number(countOptimizerVariables(file));
+}
+
+namespace {
+/// The child's answer.
+struct Stored {
+  struct Value {
+    const formwork_variable *variable;
+    std::string why; // it has none; empty if it has
+    std::vector<std::byte> bytes;
+  };
+  bool valid = false;
+  std::vector<Value> values;
+  uint64_t optimizerVariables = 0;
+
+  bool receive(const formwork_model &model, IsolatedReader &in) {
+    uint64_t opened = 0;
+    if (!in.number(opened, 1) || !opened)
+      return false;
+    for (const formwork_variable &variable : variables(model)) {
+      if (!hasPath(variable))
+        continue;
+      Value &value = values.emplace_back(Value{&variable, "", {}});
+      if (!in.words(value.why))
+        return false;
+      value.bytes.resize(value.why.empty() ? byteSize(variable) : 0);
+      if (!in.bytes(value.bytes.data(), value.bytes.size()))
+        return false;
+    }
+    return in.number(optimizerVariables);
+  }
+};
+} // namespace
+
+/// What the child may need: a copy of the file, and the largest variable.
+static uint64_t memoryFor(std::span<const std::byte> image, const formwork_model &model) {
+  int64_t largest = 0;
+  for (const formwork_variable &variable : variables(model))
+    largest = std::max(largest, byteSize(variable));
+  return (uint64_t(64) << 20) + 2 * image.size() + uint64_t(largest);
+}
+
+bool readWeights(std::span<const std::byte> image, const std::string &path,
+                 const formwork_model &model, std::byte *bytes) {
+  Stored stored;
+  if (!runIsolated(
+          memoryFor(image, model), [&](IsolatedWriter &out) { readAll(image, model, out); },
+          [&](IsolatedReader &in) { return stored.receive(model, in); }))
+    throw Error(text("%s: its model.weights.h5 is damaged", path.c_str()));
+  Mistakes mistakes;
+  uint64_t optimizerVariables = 0;
+  bool complete = true;
+  for (const auto &[variable, why, value] : stored.values) {
+    if (belongsToOptimizer(*variable)) {
       ++optimizerVariables;
-      complete &= !why;
-    } else if (why && variable.role == FORMWORK_WEIGHT) {
-      mistakes.add(text("%s: variable '%s' (%s%s) %s at '%s': is it the archive of another model?",
-                        path.c_str(), variable.name, dtypeName(variable.dtype),
-                        describeShape(shape(variable)).c_str(), why, variable.path));
+      complete &= why.empty();
+    } else if (!why.empty() && variable->role == FORMWORK_WEIGHT) {
+      mistakes.add(text("%s: variable %s (%s%s) %s at %s: is it the archive of another model?",
+                        path.c_str(), quoted(variable->name).c_str(), dtypeName(variable->dtype),
+                        describeShape(shape(*variable)).c_str(), why.c_str(),
+                        quoted(variable->path).c_str()));
     }
   }
   mistakes.raise();
   // As Keras: the state of another optimizer is left alone.
-  complete &= optimizerVariables == countOptimizerVariables(file);
-  for (auto &[variable, value] : values)
-    if (complete || !belongsToOptimizer(*variable))
+  complete &= optimizerVariables == stored.optimizerVariables;
+  for (const auto &[variable, why, value] : stored.values)
+    if (why.empty() && (complete || !belongsToOptimizer(*variable)))
       writeElements(*variable, bytes, value.data());
   return complete;
 }

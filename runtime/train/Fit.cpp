@@ -85,11 +85,12 @@ private:
     metrics.reset();
     for (int64_t i = 0; i < steps; ++i) {
       runBatch(plan.firstBatch(epoch) + i);
-      warnOfNotANumber(epoch, i);
+      checkLoss(epoch, i);
       if (i + 1 < steps && progress.due())
         progress.show(i + 1, metrics.read());
     }
     Metrics::Values values = metrics.read();
+    checkLoss(epoch, steps - 1); // a GPU's last loss comes with the metrics
     for (auto &[name, value] : validate())
       values.emplace_back("val_" + name, value);
     history.add(epoch, values);
@@ -111,16 +112,25 @@ private:
     history.samples += count;
   }
 
-  /// Keras goes on with a loss that is not a number, and so does this; but it is said, once.
-  void warnOfNotANumber(int64_t epoch, int64_t index) {
+  /// Weights that such a loss has moved are lost: it is an Error, as with Keras's TerminateOnNaN.
+  /// As Keras without it, training can be told to go on; then it is said once.
+  void checkLoss(int64_t epoch, int64_t index) {
     if (warned || std::isfinite(step.loss()))
       return;
     warned = true;
+    std::string where = text("the loss became %g in epoch %lld, step %lld", step.loss(),
+                             (long long)(epoch + 1), (long long)(index + 1));
+    std::string why = "a lower learning rate or scaled inputs may help";
+    for (const Column &column : data.columns)
+      if (std::string place = findNotFinite(column.array); !place.empty())
+        why = text("%s: array %s, %s", column.array.file.c_str(), quoted(column.array.name).c_str(),
+                   place.c_str());
+    if (options.terminateOnNaN)
+      throw Error(text("%s, so that training was stopped and its result is not kept: %s. "
+                       "--no-terminate-on-nan goes on nevertheless",
+                       where.c_str(), why.c_str()));
     progress.note(
-        text("warning: the loss became %g in epoch %lld, step %lld; training goes on, but "
-             "rarely recovers. A lower learning rate or scaled inputs may help; see also "
-             "whether the data hold NaN",
-             step.loss(), (long long)(epoch + 1), (long long)(index + 1)));
+        text("warning: %s; training goes on, but rarely recovers: %s", where.c_str(), why.c_str()));
   }
 
   Metrics::Values validate() {
@@ -182,9 +192,9 @@ static Array makeOutput(const formwork_tensor &tensor, const Dataset &data) {
   for (int64_t size : shape(tensor))
     array.shape.push_back(resolve(size, data.dims.data()));
   if (array.shape.empty())
-    throw Error(text("output '%s' is a single number, not one per sample: it cannot be predicted "
+    throw Error(text("output %s is a single number, not one per sample: it cannot be predicted "
                      "batch by batch",
-                     tensor.name));
+                     quoted(tensor.name).c_str()));
   array.shape[0] = data.rows;
   auto memory = std::make_shared<AlignedMemory>(array.bytes());
   array.data = memory->data();

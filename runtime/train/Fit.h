@@ -3,7 +3,8 @@
 //
 // Samples are shuffled by (seed, epoch); the last batch of an epoch is smaller if they do not
 // divide evenly; the loss shown is the mean over samples. The results do not depend on the number
-// of threads, nor on whether a run is cut in two and resumed at an epoch.
+// of threads, nor on whether a run is cut in two and resumed at an epoch. A loss that is not a
+// number ends training with an Error, as Keras's TerminateOnNaN does, unless that is turned off.
 #pragma once
 
 #include "runtime/Instance.h"
@@ -23,6 +24,7 @@ struct FitOptions {
   int64_t stepsPerEpoch = 0;  // 0: one pass over the data
   double validationSplit = 0; // of the samples, from their end
   bool shuffle = true;
+  bool terminateOnNaN = true; // else go on, as Keras without that callback
   int64_t seed = 0;
   Display display = Display::Silent;
 };

@@ -169,6 +169,7 @@ TEST_P(Mistake, IsToldWithStatus1) {
   auto [arguments, expected] = GetParam();
   writeArrays(temporary("data.npz"), linearData(200));
   std::ofstream(temporary("text.txt")) << "hello, this is text";
+  std::ofstream(temporary("bytes.bin")) << "\1\2\3";
   Result result = run(arguments);
   EXPECT_EQ(result.status, 1) << result.output;
   EXPECT_EQ(result.output.rfind("linear: ", 0), 0u) << result.output;
@@ -179,7 +180,8 @@ INSTANTIATE_TEST_SUITE_P(
     CommandLine, Mistake,
     testing::Values(std::pair("train --data absent.npz", "absent.npz: cannot be opened"),
                     std::pair("train --data .", "is a folder"),
-                    std::pair("train --data text.txt", "numpy.savez"),
+                    std::pair("train --data text.txt", "text.txt: holds no numbers"),
+                    std::pair("train --data bytes.bin", "numpy.savez"),
                     std::pair("train --data data.npz --quiet -o model.txt", ".safetensors"),
                     std::pair("train --data data.npz --initial-epoch 1", "nothing to train"),
                     std::pair("train --data data.npz --quiet -o model.keras",

@@ -4,6 +4,7 @@
 #include "runtime/data/Dataset.h"
 #include "tests/runtime/testing.h"
 
+#include <cmath>
 #include <fstream>
 #include <gtest/gtest.h>
 
@@ -162,6 +163,78 @@ np.save('sound.npy', np.arange(5))
       });
     }
   }
+}
+
+//===--- .csv ------------------------------------------------------------------------------------
+
+static Array readText(const std::string &words, const std::string &array) {
+  std::ofstream(temporary("table.csv"), std::ios::binary) << words;
+  return read("table.csv", array);
+}
+
+static std::vector<double> numbersOf(const Array &array) {
+  std::vector<double> numbers(array.count());
+  converter(array.type, ElementType::F64)(array.data, reinterpret_cast<std::byte *>(numbers.data()),
+                                          array.count());
+  return numbers;
+}
+
+TEST(Csv, ColumnsAreArraysByName) {
+  std::string words = "y,x[1],x[0]\r\n3,2.5,-1\r\n\r\n4,1e-3,nan\r\n";
+  Array y = readText(words, "y"), x = readText(words, "x");
+  EXPECT_EQ(y.describe(), "i64[2]");
+  EXPECT_EQ(numbersOf(y), (std::vector<double>{3, 4}));
+  EXPECT_EQ(x.describe(), "f64[2,2]");
+  std::vector<double> numbers = numbersOf(x);
+  EXPECT_EQ(numbers[0], -1);
+  EXPECT_EQ(numbers[1], 2.5);
+  EXPECT_TRUE(std::isnan(numbers[2]));
+  EXPECT_EQ(numbers[3], 1e-3);
+}
+
+TEST(Csv, NamesMayBeQuotedAndHaveSeveralIndices) {
+  std::string words =
+      "\xef\xbb\xbf\"a, \"\"b\"\"[0][1]\" , \"a, \"\"b\"\"[0][0]\"\n 7 , 9223372036854775807";
+  Array array = readText(words, "a, \"b\"");
+  EXPECT_EQ(array.describe(), "i64[1,1,2]");
+  EXPECT_EQ(reinterpret_cast<const int64_t *>(array.data)[0], INT64_MAX);
+}
+
+class CsvMistake : public testing::TestWithParam<std::pair<const char *, const char *>> {};
+
+TEST_P(CsvMistake, IsToldWithItsPlace) {
+  auto [words, expected] = GetParam();
+  std::string message = messageOf([&, words = words] { readText(words, "x"); });
+  EXPECT_NE(message.find(expected), std::string::npos) << message;
+  EXPECT_NE(message.find("table.csv: "), std::string::npos) << message;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Csv, CsvMistake,
+    testing::Values(std::pair("x,y\n1,two\n", "line 2, column 2: 'two' is no number"),
+                    std::pair("x,y\n1,2\n3,\n", "line 3, column 2: the number is missing"),
+                    std::pair("x,y\n1\n", "line 2, column 1: the line has 1 numbers, but the "
+                                          "first line names 2 columns"),
+                    std::pair("x\n1,2\n", "the line has 2 numbers"),
+                    std::pair("x\n1e999\n", "'1e999' is larger than any float64"),
+                    std::pair("x\n0x10\n", "'0x10' is no number"),
+                    std::pair("x,,y\n1,2,3\n", "line 1, column 2: this column has no name"),
+                    std::pair("x[0],x[2]\n1,2\n", "not one for each of its elements"),
+                    std::pair("x,x\n1,2\n", "not one for each of its elements"),
+                    std::pair("x[0],x[4000000000]\n1,2\n", "not one for each of its elements"),
+                    std::pair("x[a]\n1\n", "the column name 'x[a]' is not understood"),
+                    std::pair("x[0\n1\n", "the column name 'x[0' is not understood"),
+                    std::pair("x,\x1b[31m\n1,2\n", "holds no arrays"),
+                    std::pair("x\n", "holds no numbers")));
+
+TEST(Csv, TellsTwentyMistakesAtMost) {
+  std::string words = "x\n";
+  for (int i = 0; i < 100; ++i)
+    words += "word\n";
+  std::string message = messageOf([&] { readText(words, "x"); });
+  EXPECT_NE(message.find("line 21,"), std::string::npos);
+  EXPECT_EQ(message.find("line 22,"), std::string::npos);
+  EXPECT_NE(message.find("and more of the kind"), std::string::npos);
 }
 
 //===--- matching ---------------------------------------------------------------------------------

@@ -134,6 +134,26 @@ TEST(Fit, ShowsTheLossOfAllSamplesAlike) {
   EXPECT_NEAR(series(history, "loss")[0], squares / 100, 1e-5);
 }
 
+/// The linear data with one target that is not a number, far from the first batch.
+static Dataset damagedDataset(int64_t rows, int64_t row) {
+  Dataset data = linearDataset(rows);
+  auto *y = reinterpret_cast<float *>(const_cast<std::byte *>(data.columns[1].array.data));
+  y[row] = NAN;
+  return data;
+}
+
+TEST(Fit, StopsWhenTheLossIsNotANumberAndNamesWhy) {
+  Linear model;
+  FitOptions plain = options(3, 10);
+  plain.shuffle = false;
+  std::string message =
+      messageOf([&] { fit(model.instance, damagedDataset(100, 57), nullptr, plain); });
+  for (const char *part : {"the loss became nan in epoch 1, step 6", "row 57", "the value is nan",
+                           "--no-terminate-on-nan"})
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+  EXPECT_EQ(model.state().iterations, 6);
+}
+
 TEST(Fit, KeepsTheEndOfTheDataForValidation) {
   Linear model;
   FitOptions split = options(2, 32);
@@ -167,12 +187,14 @@ TEST(Fit, GoesOnThroughTheDataWithStepsPerEpoch) {
   EXPECT_EQ(inSteps.bits(), inPasses.bits());
 }
 
-TEST(Fit, SaysOnceThatTheLossIsNotANumber) {
+TEST(Fit, GoesOnWithoutANumberForLossIfToldToAndSaysItOnce) {
   Linear model;
   model.state().kernel[0] = NAN;
   Dataset data = linearDataset(64);
+  FitOptions goOn = options(2, 32);
+  goOn.terminateOnNaN = false;
   testing::internal::CaptureStderr();
-  History history = fit(model.instance, data, nullptr, options(2, 32));
+  History history = fit(model.instance, data, nullptr, goOn);
   std::string said = testing::internal::GetCapturedStderr();
   EXPECT_NE(said.find("epoch 1, step 1"), std::string::npos) << said;
   EXPECT_EQ(said.find("epoch 2"), std::string::npos);

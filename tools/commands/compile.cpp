@@ -8,6 +8,8 @@
 
 #include "llvm/ADT/StringSwitch.h"
 
+#include "llvm/Support/FileSystem.h"
+
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
@@ -117,6 +119,8 @@ static int printText(Session &session, const Arguments &arguments, Stage stage) 
 
 /// Whether a file can be made at `path`: told before the work, not after it.
 static llvm::Error checkWritable(StringRef path) {
+  if (llvm::sys::fs::is_directory(path))
+    return llvm::createStringError("cannot write '" + path + "': it is a folder");
   package::Outputs attempt;
   return attempt.reserve(path).takeError();
 }

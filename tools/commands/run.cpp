@@ -4,7 +4,9 @@
 // Options that the program has are its own; they are read here only to pass them on, and to refuse
 // what it would refuse before anything is compiled.
 #include "codegen/package/Package.h"
+#include "runtime/Error.h"
 #include "runtime/app/Options.h"
+#include "runtime/io/File.h"
 #include "tools/Cache.h"
 #include "tools/commands/Commands.h"
 #include "tools/commands/CompileArguments.h"
@@ -83,6 +85,24 @@ static int run(const std::string &path, std::vector<std::string> arguments) {
                                         "cannot run '" + path + "'"));
 }
 
+/// What the program would say of its files, before it is compiled: it reads and writes them later.
+static llvm::Error checkFiles(const CLI::App &command) {
+  runtime::Mistakes mistakes;
+  for (const char *name : {"--data", "--input", "--validation-data", "--weights"})
+    if (const CLI::Option *option = command.get_option_no_throw(name))
+      for (const std::string &file : option->results())
+        mistakes.gather([&] { runtime::checkReadable(file); });
+  if (const CLI::Option *option = command.get_option_no_throw("--output"))
+    for (const std::string &file : option->results())
+      mistakes.gather([&] { runtime::checkWritable(file); });
+  try {
+    mistakes.raise();
+    return llvm::Error::success();
+  } catch (const runtime::Error &error) {
+    return llvm::createStringError(error.what());
+  }
+}
+
 static int compileAndRun(Arguments &arguments) {
   arguments.options.name = modelName(arguments.options);
   auto path = cachedProgramPath(arguments.options, libraryFolder());
@@ -141,7 +161,9 @@ static void addRunCommand(CLI::App &program, int &status, const Row &row) {
   command->callback([arguments, command, &row, &status] {
     arguments->options.batch = batchSize(*command);
     arguments->forwarded = forwarded(*command, row);
-    status = compileAndRun(*arguments);
+    status = report(checkFiles(*command));
+    if (!status)
+      status = compileAndRun(*arguments);
   });
 }
 
