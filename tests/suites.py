@@ -77,6 +77,7 @@ def suites():
     yield script("differential/run.py", 40)
     yield script("training/proof.py", 20)
     yield script("cuda/run.py", 20)
+    yield script("embedding/run.py", 15)
     yield script("examples.py", 15)
     yield script("structure.py", 10)
 
