@@ -77,9 +77,9 @@ int main() {
 
   // The state is bytes: kept in flash or a file, it goes on from there, optimizer and all.
   std::memcpy(saved, state, sizeof(state));
-  for (void *either : {state, saved})
-    meter_train_step(&context, either, arena, batch, sensors, power, &loss);
-  if (std::memcmp(saved, state, sizeof(state)) != 0)
+  if (meter_train_step(&context, state, arena, batch, sensors, power, &loss) != FORMWORK_OK ||
+      meter_train_step(&context, saved, arena, batch, sensors, power, &loss) != FORMWORK_OK ||
+      std::memcmp(saved, state, sizeof(state)) != 0)
     return 1;
 
   bool learned = settled < first / 2 && surprised > 1.5 * settled && last < surprised / 2;
