@@ -32,7 +32,7 @@ static void appendBuffer(std::vector<EntryBuffer> &buffers, Type type, Dictionar
   buffers.push_back(std::move(buffer));
 }
 
-/// Gradients are what `gradients` fills and what `apply`, which has nothing else, takes.
+/// Gradients are what functions fill, but for `apply`, which has nothing else and takes them.
 static void markWritten(std::vector<EntryBuffer> &buffers) {
   static const llvm::StringSet<> written = {"output", "loss", "metric"};
   bool takesGradients =

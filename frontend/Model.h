@@ -1,6 +1,8 @@
 // A model file as a module of the fw dialect: what every front end produces.
 #pragma once
 
+#include "frontend/Diagram.h"
+
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -45,6 +47,7 @@ struct ImportedModel {
   std::string compileConfig;
   /// In the order of the file.
   std::vector<LayerSummary> layers;
+  Diagram diagram;
 };
 
 /// Reads a model file. Its kind is seen from its content, not from its name: a `.keras` archive or

@@ -32,13 +32,14 @@ typedef enum formwork_role {
   FORMWORK_OUTPUT = 4, /* buffers that the function fills */
   FORMWORK_LOSS = 5,
   FORMWORK_METRIC = 6,
-  FORMWORK_GRADIENT = 7,        /* an output of `gradients`, an input of `apply` */
+  FORMWORK_GRADIENT = 7,        /* of a weight or input; an input of `apply`, else an output */
   FORMWORK_WEIGHT = 8,          /* variables */
   FORMWORK_SLOT = 9,            /* the optimizer's memory of a weight */
   FORMWORK_RNG = 10,            /* seed and counter of the model's randomness */
   FORMWORK_HYPERPARAMETER = 11, /* learning rate */
   FORMWORK_ITERATIONS = 12,
-  FORMWORK_METRIC_STATE = 13
+  FORMWORK_METRIC_STATE = 13,
+  FORMWORK_COTANGENT = 14 /* d loss / d output, which the caller of `input_gradients` gives */
 } formwork_role;
 
 /* A GPU with a model's kernels loaded, by `open` of a formwork_accelerator. */
@@ -98,7 +99,7 @@ typedef struct formwork_concrete {
 } formwork_concrete;
 
 /* A function of the model: predict, train_step, evaluate_step, gradients, apply, init,
- * reset_metrics, metrics, or one that the model itself adds.
+ * reset_metrics, metrics, input_gradients, loss_input_gradients, or one that the model itself adds.
  *   predict        inputs -> outputs
  *   train_step     inputs, targets -> loss; updates weights, slots, counters, metric state
  *   evaluate_step  inputs, targets -> loss; updates metric state only
@@ -108,6 +109,10 @@ typedef struct formwork_concrete {
  *   init           seed (one int64) -> ; sets every variable
  *   reset_metrics  sets metric state to its beginning
  *   metrics        -> each metric's value over all batches since reset_metrics, `loss` first
+ * Where they were asked for (--input-gradients), in inference and without updating anything:
+ *   input_gradients       inputs, a cotangent per output -> a gradient per floating-point input:
+ *                         d sum(cotangent * output) / d input
+ *   loss_input_gradients  inputs, targets -> loss, d loss / d input per floating-point input
  */
 typedef struct formwork_entry {
   const char *name;

@@ -1,6 +1,4 @@
 /* What the runtime offers to C programs: threads for produced code, and a whole command line.
- *
- * The C++ headers beside this one (train/Fit.h, data/Dataset.h, io/Checkpoint.h) offer its parts.
  */
 #ifndef FORMWORK_RUNTIME_H
 #define FORMWORK_RUNTIME_H

@@ -79,8 +79,9 @@ def suites():
     yield script("differential/applications.py", 40)
     yield script("training/proof.py", 20)
     yield script("cuda/run.py", 20)
-    yield script("hostile/run.py", 10)
+    yield script("embedding/run.py", 15)
     yield script("fuzz/run.py", 30)  # what it runs is compiled first
+    yield script("hostile/run.py", 10))
     yield script("examples.py", 15)
     yield script("structure.py", 10)
 

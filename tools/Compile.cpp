@@ -98,11 +98,12 @@ static LogicalResult lower(ModuleOp module, llvm::function_ref<void(OpPassManage
   return passes.run(module);
 }
 
-static LogicalResult lowerToFw(ModuleOp module, bool train) {
+static LogicalResult lowerToFw(ModuleOp module, bool train, bool inputGradients = false) {
   return lower(module, [&](OpPassManager &passes) {
     ModelPipelineOptions options;
     options.train = train;
     options.init = train; // In an inference library `init` would make state of the weights.
+    options.inputGradients = inputGradients;
     buildModelPipeline(passes, options);
   });
 }
@@ -189,7 +190,7 @@ FailureOr<CompiledModel> compileModel(MLIRContext &context, const CompileOptions
     return failure();
   ModuleOp module = *model->module;
   OwningOpRef<ModuleOp> imported = module.clone();
-  if (failed(lowerToFw(module, options.train)))
+  if (failed(lowerToFw(module, options.train, options.inputGradients)))
     return failure();
 
   // A program that trains from fresh weights makes them itself, with the seed it is given.
@@ -220,7 +221,7 @@ FailureOr<CompiledModel> compileModel(MLIRContext &context, const CompileOptions
 FailureOr<std::vector<SourceFile>> printAccelerated(MLIRContext &context,
                                                     const CompileOptions &options, StringRef kind) {
   auto model = import(context, options);
-  if (failed(model) || failed(lowerToFw(*model->module, options.train)) ||
+  if (failed(model) || failed(lowerToFw(*model->module, options.train, options.inputGradients)) ||
       failed(lowerToKernels(*model->module, options)) ||
       failed(lower(*model->module, buildPlanPipeline)))
     return failure();
@@ -246,7 +247,7 @@ FailureOr<std::optional<int64_t>> predictFlops(MLIRContext &context,
 LogicalResult printStage(MLIRContext &context, const CompileOptions &options, Stage stage,
                          raw_ostream &out) {
   auto model = import(context, options);
-  if (failed(model) || failed(lowerToFw(*model->module, options.train)))
+  if (failed(model) || failed(lowerToFw(*model->module, options.train, options.inputGradients)))
     return failure();
   ModuleOp module = *model->module;
   if (stage == Stage::Linalg && failed(lower(module, buildLinalgPipeline)))

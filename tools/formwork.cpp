@@ -28,6 +28,7 @@ static int run(int argc, char **argv) {
   int status = 0;
   formwork::addCompileCommand(program, status);
   formwork::addSummaryCommand(program, status);
+  formwork::addPlotCommand(program, status);
   formwork::addRunCommands(program, status);
   formwork::addVerifyCommand(program, status);
   formwork::addOpsCommand(program, status);

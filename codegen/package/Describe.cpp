@@ -17,6 +17,7 @@ static formwork_role roleOf(StringRef role) {
       .Case("loss", FORMWORK_LOSS)
       .Case("metric", FORMWORK_METRIC)
       .Case("gradient", FORMWORK_GRADIENT)
+      .Case("cotangent", FORMWORK_COTANGENT)
       .Case("weight", FORMWORK_WEIGHT)
       .Case("slot", FORMWORK_SLOT)
       .Case("rng", FORMWORK_RNG)

@@ -101,11 +101,11 @@ static StringRef spelling(formwork_dtype dtype) {
 
 static StringRef spelling(formwork_role role) {
   static constexpr StringRef names[] = {
-      "FORMWORK_INPUT",      "FORMWORK_TARGET",      "FORMWORK_SAMPLE_WEIGHT",
-      "FORMWORK_SEED",       "FORMWORK_OUTPUT",      "FORMWORK_LOSS",
-      "FORMWORK_METRIC",     "FORMWORK_GRADIENT",    "FORMWORK_WEIGHT",
-      "FORMWORK_SLOT",       "FORMWORK_RNG",         "FORMWORK_HYPERPARAMETER",
-      "FORMWORK_ITERATIONS", "FORMWORK_METRIC_STATE"};
+      "FORMWORK_INPUT",      "FORMWORK_TARGET",       "FORMWORK_SAMPLE_WEIGHT",
+      "FORMWORK_SEED",       "FORMWORK_OUTPUT",       "FORMWORK_LOSS",
+      "FORMWORK_METRIC",     "FORMWORK_GRADIENT",     "FORMWORK_WEIGHT",
+      "FORMWORK_SLOT",       "FORMWORK_RNG",          "FORMWORK_HYPERPARAMETER",
+      "FORMWORK_ITERATIONS", "FORMWORK_METRIC_STATE", "FORMWORK_COTANGENT"};
   return names[role];
 }
 

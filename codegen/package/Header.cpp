@@ -49,6 +49,12 @@ static StringRef meaning(const Entry &entry) {
       .Case("evaluate_step", "The loss on one batch; adds it to the metrics and changes no weight.")
       .Case("gradients", "The loss on one batch and its gradient for each trainable weight.")
       .Case("apply", "Moves the weights along the gradients given, as the optimizer does.")
+      .Case("input_gradients",
+            "From a gradient for each output (of whatever is computed from it) to "
+            "the inputs' gradients.")
+      .Case("loss_input_gradients",
+            "The loss on one batch and its gradient for each input; changes "
+            "no variable.")
       .Case("init", "Sets every variable: fresh weights, a pure function of the seed.")
       .Case("reset_metrics", "Sets the metrics to their beginning.")
       .Case("metrics", "The loss and the metrics over all batches since reset_metrics.")
@@ -67,6 +73,8 @@ static StringRef roleNote(formwork_role role) {
     return ", metric";
   case FORMWORK_GRADIENT:
     return ", gradient";
+  case FORMWORK_COTANGENT:
+    return ", gradient of what is computed from this output";
   default:
     return "";
   }
@@ -114,6 +122,17 @@ private:
 };
 } // namespace
 
+/// What tells the gradient of an input from that input.
+static StringRef nameSuffix(const Entry &entry, const Tensor &buffer) {
+  auto isInput = [&](const Tensor &other) {
+    return other.role == FORMWORK_INPUT && other.name == buffer.name;
+  };
+  if (buffer.role == FORMWORK_COTANGENT ||
+      (buffer.role == FORMWORK_GRADIENT && any_of(entry.buffers, isInput)))
+    return "_gradient";
+  return "";
+}
+
 Function Printer::named(const Entry &entry) const {
   Scope scope({"context", "context_", "constants", "constants_", "finish", "state", "state_",
                "arena", "dims", "buffers", "reserve", "formwork_context", description.name});
@@ -126,7 +145,7 @@ Function Printer::named(const Entry &entry) const {
   for (const std::string &dim : entry.dims)
     function.dims.push_back(argument(dim));
   for (const Tensor &buffer : entry.buffers)
-    function.buffers.push_back(argument(buffer.name));
+    function.buffers.push_back(argument(buffer.name + nameSuffix(entry, buffer).str()));
   return function;
 }
 

@@ -3,6 +3,7 @@
 
 #include "frontend/keras/Archive.h"
 #include "frontend/keras/Attributes.h"
+#include "frontend/keras/Draw.h"
 #include "frontend/keras/Emitter.h"
 #include "frontend/keras/Summary.h"
 #include "frontend/keras/WeightTransfer.h"
@@ -64,6 +65,7 @@ FailureOr<ImportedModel> importConfig(MLIRContext &context, std::string text,
   if (!model.module)
     return diagnostics.report();
   model.layers = summarize(state, *graph);
+  model.diagram = draw(state, *graph);
   addTraining(root, model, diagnostics);
   if (failed(diagnostics.report()))
     return failure();

@@ -14,6 +14,7 @@ enum ExitStatus {
 /// Each adds its subcommand, which when it is chosen sets `status`.
 void addCompileCommand(CLI::App &program, int &status);
 void addSummaryCommand(CLI::App &program, int &status);
+void addPlotCommand(CLI::App &program, int &status);
 void addRunCommands(CLI::App &program, int &status);
 void addVerifyCommand(CLI::App &program, int &status);
 void addOpsCommand(CLI::App &program, int &status);

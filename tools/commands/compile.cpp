@@ -183,6 +183,9 @@ void addCompileCommand(CLI::App &program, int &status) {
                              "kernels", "llvm"}));
   command->add_flag("--train", arguments->options.train,
                     "Compile training as well: train_step, evaluate_step, gradients, apply, init");
+  command->add_flag("--input-gradients", arguments->options.inputGradients,
+                    "Compile input_gradients as well: from gradients of the outputs to those of "
+                    "the inputs; with --train also loss_input_gradients, those of the loss");
   command
       ->add_option("--name", arguments->options.name,
                    "Begins each exported name and is the header's; the file's name if not given")
