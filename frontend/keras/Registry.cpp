@@ -12,7 +12,9 @@ static const Registration &allLayers() {
     registerMergeLayers(all);
     registerNormalizationLayers(all);
     registerConvolutionLayers(all);
-    registerRecurrentLayers(all);
+    registerLstm(all);
+    registerGru(all);
+    registerSimpleRnn(all);
     llvm::sort(all, [](const LayerClass &a, const LayerClass &b) { return a.name < b.name; });
     return all;
   }();

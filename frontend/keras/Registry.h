@@ -31,6 +31,8 @@ void registerCoreLayers(Registration &layers);
 void registerMergeLayers(Registration &layers);
 void registerNormalizationLayers(Registration &layers);
 void registerConvolutionLayers(Registration &layers);
-void registerRecurrentLayers(Registration &layers);
+void registerLstm(Registration &layers);
+void registerGru(Registration &layers);
+void registerSimpleRnn(Registration &layers);
 
 } // namespace formwork::keras

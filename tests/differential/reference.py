@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras.src import backend
 
 from arguments import SCHEDULES
+from cell_masks import CellMasks, streams_of
 from keras_on_tensorflow import (
     bias_by_broadcasting,
     dense_gradients,
@@ -34,7 +35,7 @@ class Dropouts:
         dropouts = self
 
         def call(layer, inputs, training=False):
-            if not training or layer.name not in dropouts.streams:
+            if not training or layer.rate == 0 or layer.name not in dropouts.streams:
                 return original(layer, inputs, training=training)
             stream = dropouts.streams[layer.name]
             floatx = backend.standardize_dtype(inputs.dtype)
@@ -46,19 +47,35 @@ class Dropouts:
         keras.layers.Dropout.call = call
 
     def begin(self, model):
-        layers = [l for l in flat_layers(model) if isinstance(l, keras.layers.Dropout) and l.rate > 0]
-        self.streams = {layer.name: i for i, layer in enumerate(layers)}
+        first, streams = [], 0
+        for layer in flat_layers(model):
+            first.append((layer, streams))
+            drops = isinstance(layer, keras.layers.Dropout) and layer.rate > 0
+            streams += int(drops) + streams_of(layer)
+        self.streams = {layer.name: stream for layer, stream in first}
+        CELL_MASKS.begin(first)
         self.counter = 0
 
 
 def flat_layers(model):
     for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from flat_layers(layer)
-        else:
-            yield layer
+        yield from wrapped(layer)
 
 
+def wrapped(layer):
+    """The layer, or those within it."""
+    if isinstance(layer, keras.Model):
+        yield from flat_layers(layer)
+    elif isinstance(layer, keras.layers.Bidirectional):
+        yield layer.forward_layer
+        yield layer.backward_layer
+    elif isinstance(layer, keras.layers.TimeDistributed):
+        yield from wrapped(layer.layer)
+    else:
+        yield layer
+
+
+CELL_MASKS = CellMasks()
 DROPOUTS = Dropouts()
 
 
@@ -244,7 +261,7 @@ def run(model, floatx, inputs, batches, nudge=None):
     DROPOUTS.begin(model)
     logs = {}
     for step, (x, y) in enumerate(batches):
-        DROPOUTS.counter = step
+        DROPOUTS.counter = CELL_MASKS.counter = step
         if nudge:
             nudge_weights(model, *nudge)
             x = nudged(x, *nudge)
