@@ -22,6 +22,13 @@ std::string isFalse(const Json &value) {
   return value.boolean() == false ? "" : "is supported only as false";
 }
 
+std::string isStateless(const Json &value) {
+  return value.boolean() == false
+             ? ""
+             : "is supported only as false: state that outlives a batch is no variable here; have "
+               "the layer return its state, and give it back as initial_state";
+}
+
 static bool isSize(const Json &value) {
   auto size = value.integer();
   return size && *size > 0 && *size < largestSize;

@@ -30,6 +30,8 @@ std::string anything(const Json &value);
 
 std::string isBoolean(const Json &value);
 std::string isFalse(const Json &value);
+/// Of recurrent layers that would keep their state from batch to batch.
+std::string isStateless(const Json &value);
 std::string isPositiveInteger(const Json &value);
 std::string isInteger(const Json &value);
 std::string isNumber(const Json &value);

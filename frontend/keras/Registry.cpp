@@ -18,7 +18,9 @@ static const Registration &allLayers() {
     registerConvolutionLayers(all);
     registerPoolingLayers(all);
     registerResizingLayers(all);
-    registerRecurrentLayers(all);
+    registerLstm(all);
+    registerGru(all);
+    registerSimpleRnn(all);
     llvm::sort(all, [](const LayerClass &a, const LayerClass &b) { return a.name < b.name; });
     return all;
   }();

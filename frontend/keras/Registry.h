@@ -37,6 +37,8 @@ void registerNormalizationLayers(Registration &layers);
 void registerConvolutionLayers(Registration &layers);
 void registerPoolingLayers(Registration &layers);
 void registerResizingLayers(Registration &layers);
-void registerRecurrentLayers(Registration &layers);
+void registerLstm(Registration &layers);
+void registerGru(Registration &layers);
+void registerSimpleRnn(Registration &layers);
 
 } // namespace formwork::keras

@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras.src import backend
 
 from arguments import SCHEDULES
+from cell_masks import CellMasks, streams_of
 from keras_on_tensorflow import (
     bias_by_broadcasting,
     bilinear_in_any_precision,
@@ -28,8 +29,8 @@ class Noise:
     """Gives Keras the numbers that Formwork draws, so that random training can be compared.
 
     Formwork draws from Philox by (seed, stream, counter): a stream for each layer that is random (of
-    a rate or deviation above 0), in the order of the model's layers; the counter counts steps. A
-    layer is known by its generator of seeds.
+    a rate or deviation above 0), in the order of the model's layers, and one for each mask of a
+    recurrent cell; the counter counts steps. A layer is known by its generator of seeds.
     """
 
     def __init__(self):
@@ -61,19 +62,37 @@ class Noise:
         return tf.where(keep, inputs * (1 / (1 - rate)), tf.zeros_like(inputs))
 
     def begin(self, model):
-        generators = [getattr(layer, "seed_generator", None) for layer in flat_layers(model)]
-        self.streams = {id(g): i for i, g in enumerate(g for g in generators if g is not None)}
+        stream, cells, self.streams = 0, [], {}
+        for layer in flat_layers(model):
+            cells.append((layer, stream))
+            stream += streams_of(layer)
+            generator = getattr(layer, "seed_generator", None)
+            if generator is not None:
+                self.streams[id(generator)] = stream
+                stream += 1
+        CELL_MASKS.begin(cells)
         self.counter = 0
 
 
 def flat_layers(model):
     for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from flat_layers(layer)
-        else:
-            yield layer
+        yield from wrapped(layer)
 
 
+def wrapped(layer):
+    """The layer, or those within it."""
+    if isinstance(layer, keras.Model):
+        yield from flat_layers(layer)
+    elif isinstance(layer, keras.layers.Bidirectional):
+        yield layer.forward_layer
+        yield layer.backward_layer
+    elif isinstance(layer, keras.layers.TimeDistributed):
+        yield from wrapped(layer.layer)
+    else:
+        yield layer
+
+
+CELL_MASKS = CellMasks()
 NOISE = Noise()
 
 
@@ -272,7 +291,11 @@ def run(model, floatx, inputs, batches, nudge=None):
     NOISE.begin(model)
     logs = {}
     for step, (x, y) in enumerate(batches):
+<<<<<<< HEAD
         NOISE.counter = step
+=======
+        DROPOUTS.counter = CELL_MASKS.counter = step
+>>>>>>> x/recurrent
         if nudge:
             nudge_weights(model, *nudge)
             x = nudged(x, *nudge)
