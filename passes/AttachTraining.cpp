@@ -4,9 +4,8 @@
 // gradients and apply are made by the functions that make train_step, so that one after the other
 // is the same step. Refuses settings that no table under training/ knows, all at once.
 #include "passes/Passes.h"
-#include "passes/training/EntryFunction.h"
 #include "passes/training/Initializers.h"
-#include "passes/training/TrainingState.h"
+#include "passes/training/OptimizerStep.h"
 
 #include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/IR/IRMapping.h"
@@ -36,9 +35,20 @@ struct Model {
   TrainingState state = {};
   /// Null if nothing in the model is random.
   VariableOp random = {};
+  /// Trainable weights that no loss depends on.
+  llvm::DenseSet<Operation *> unused = {};
 };
 
 //===--- the model and its losses ----------------------------------------------------------------
+
+/// Labels must be below this; 0: anything goes, since nothing is known or another class is ignored.
+int64_t limitOfLabels(const TrainedOutput &output) {
+  int64_t classes = output.type.getShape().back();
+  if (ShapedType::isDynamic(classes))
+    return 0;
+  std::optional<int64_t> ignored = output.loss ? output.loss->ignoredClass : std::nullopt;
+  return !ignored || (*ignored >= 0 && *ignored < classes) ? classes : 0;
+}
 
 /// Clones the body of `source`, predict or forward, after arguments for inputs and targets.
 ForwardPass cloneForward(Model &model, func::FuncOp source, EntryFunction &entry) {
@@ -53,8 +63,7 @@ ForwardPass cloneForward(Model &model, func::FuncOp source, EntryFunction &entry
     Buffer target{output.name, "target", output.targetType, output.symbols};
     if (output.targetType && output.targetType.getRank() < output.type.getRank()) {
       target.symbols.pop_back();
-      target.limit =
-          output.type.isDynamicDim(output.type.getRank() - 1) ? 0 : output.type.getShape().back();
+      target.limit = limitOfLabels(output);
     }
     pass.targets.push_back(output.targetType ? entry.addArgument(target) : Value());
   }
@@ -83,7 +92,7 @@ void track(EntryFunction &entry, const Tracker &tracker, Expr value, Expr weight
 }
 
 /// The weighted sum of the outputs' losses; tracks it and them.
-Expr buildLoss(Model &model, EntryFunction &entry, const ForwardPass &pass) {
+Expr buildTotalLoss(Model &model, EntryFunction &entry, const ForwardPass &pass) {
   entry.enter("loss");
   ImplicitLocOpBuilder &builder = entry.builder();
   std::optional<Expr> total;
@@ -92,8 +101,7 @@ Expr buildLoss(Model &model, EntryFunction &entry, const ForwardPass &pass) {
        llvm::zip_equal(model.config.outputs, pass.outputs, pass.targets)) {
     if (!output.loss)
       continue;
-    Expr samples = output.loss->samples(Expr(builder, target), predictionOf(entry, value));
-    Expr loss = reduceLoss(*output.loss, samples);
+    Expr loss = buildLoss(*output.loss, Expr(builder, target), predictionOf(entry, value));
     // In `fit` Keras on TensorFlow does not see a batch's size here, and counts each batch once.
     if (!model.state.outputLosses.empty())
       track(entry, *outputTracker++, loss, 1);
@@ -135,8 +143,8 @@ void advanceRandomness(Model &model, EntryFunction &entry) {
   entry.assign(model.random, (state + Expr(builder, one)).value());
 }
 
-/// Says, as Keras does, which weights no loss depends on; they stay as they are.
-void warnOfUnused(Model &model, Value loss) {
+/// Finds the weights that no loss depends on, and says which, as Keras does. They stay as they are.
+void findUnused(Model &model, Value loss) {
   SetVector<Operation *> behind;
   BackwardSliceOptions options;
   options.inclusive = true;
@@ -145,9 +153,11 @@ void warnOfUnused(Model &model, Value loss) {
     if (llvm::none_of(behind, [&](Operation *op) {
           auto read = dyn_cast<ReadOp>(op);
           return read && read.getVariable() == weight.getSymName();
-        }))
+        })) {
+      model.unused.insert(weight);
       weight.emitWarning() << "no loss depends on '" << weight.getSymName()
                            << "': it has no gradient and will not be trained";
+    }
 }
 
 /// The loss, and its gradient for each trainable weight.
@@ -157,43 +167,25 @@ SmallVector<Value> buildGradients(Model &model, EntryFunction &entry, Expr loss)
     weights.push_back(entry.read(weight));
   if (weights.empty())
     return {};
-  auto gradient = GradientOp::create(entry.builder(), loss.value(), /*cotangent=*/Value(), weights,
-                                     /*unconnected_zeros=*/true);
-  return SmallVector<Value>(gradient.getGradients());
-}
-
-/// The learning rate of this step, in f64.
-Expr buildLearningRate(Model &model, EntryFunction &entry, Expr iterations) {
-  Type f64 = entry.builder().getF64Type();
-  if (const Schedule &schedule = model.config.optimizer.schedule)
-    return castTo(schedule(castTo(iterations, entry.builder().getF32Type())), f64);
-  Value rate = entry.read(model.state.optimizer.learningRate);
-  return castTo(Expr(entry.builder(), rate), f64);
-}
-
-/// One step of the optimizer, which does not count steps that move nothing.
-void buildApply(Model &model, EntryFunction &entry, ValueRange gradients) {
-  if (model.state.trainable.empty())
-    return;
-  const Optimizer &optimizer = model.config.optimizer;
-  const OptimizerState &state = model.state.optimizer;
   ImplicitLocOpBuilder &builder = entry.builder();
-  entry.enter(optimizer.name);
-  Expr iterations(builder, entry.read(state.iterations)), next = iterations + 1;
-  Expr learningRate = buildLearningRate(model, entry, iterations);
-  Expr stepSize = optimizer.stepSize(learningRate, castTo(next, builder.getF64Type()));
-  for (auto [weight, gradient, slots] :
-       llvm::zip_equal(model.state.trainable, gradients, state.slots)) {
-    SmallVector<Expr> values;
-    for (VariableOp slot : slots)
-      values.emplace_back(builder, entry.read(slot));
-    Expr size = castTo(stepSize, getElementTypeOrSelf(weight.getType()));
-    Expr w(builder, entry.read(weight)), g(builder, gradient);
-    entry.assign(weight, optimizer.update(w, g, size, values).value());
-    for (auto [slot, value] : llvm::zip_equal(slots, values))
-      entry.assign(slot, value.value());
-  }
-  entry.assign(state.iterations, next.value());
+  double scale = model.config.optimizer.settings.lossScale;
+  Value cotangent = scale == 1 ? Value() : Expr(scale).meeting(loss).value();
+  auto gradient = GradientOp::create(builder, loss.value(), cotangent, weights,
+                                     /*unconnected_zeros=*/true);
+  SmallVector<Value> gradients(gradient.getGradients());
+  if (scale != 1)
+    for (Value &value : gradients)
+      value = (Expr(builder, value) / scale).value();
+  return gradients;
+}
+
+/// One step of the optimizer.
+void buildApply(Model &model, EntryFunction &entry, ArrayRef<Value> gradients) {
+  SmallVector<Value> used(gradients);
+  for (auto [weight, gradient] : llvm::zip_equal(model.state.trainable, used))
+    if (model.unused.contains(weight))
+      gradient = {};
+  buildOptimizerStep(model.config.optimizer, model.state, used, entry);
 }
 
 //===--- entries ---------------------------------------------------------------------------------
@@ -209,7 +201,7 @@ Buffer gradientBuffer(VariableOp weight) {
 /// What train_step and gradients have in common: the loss and its gradients.
 std::pair<Value, SmallVector<Value>> buildBackward(Model &model, EntryFunction &entry) {
   ForwardPass pass = cloneForward(model, model.forward, entry);
-  Expr loss = buildLoss(model, entry, pass);
+  Expr loss = buildTotalLoss(model, entry, pass);
   SmallVector<Value> gradients = buildGradients(model, entry, loss);
   buildMetricUpdates(model, entry, pass);
   advanceRandomness(model, entry);
@@ -219,7 +211,7 @@ std::pair<Value, SmallVector<Value>> buildBackward(Model &model, EntryFunction &
 void buildTrainStep(Model &model) {
   EntryFunction entry(model.module, "train_step");
   auto [loss, gradients] = buildBackward(model, entry);
-  warnOfUnused(model, loss);
+  findUnused(model, loss);
   buildApply(model, entry, gradients);
   entry.addResult(loss, lossBuffer(model));
   entry.finish();
@@ -228,7 +220,7 @@ void buildTrainStep(Model &model) {
 void buildEvaluateStep(Model &model) {
   EntryFunction entry(model.module, "evaluate_step");
   ForwardPass pass = cloneForward(model, model.predict, entry);
-  Expr loss = buildLoss(model, entry, pass);
+  Expr loss = buildTotalLoss(model, entry, pass);
   buildMetricUpdates(model, entry, pass);
   entry.addResult(loss.value(), lossBuffer(model));
   entry.finish();
@@ -249,6 +241,14 @@ void buildApplyEntry(Model &model) {
   for (VariableOp weight : model.state.trainable)
     gradients.push_back(entry.addArgument(gradientBuffer(weight)));
   buildApply(model, entry, gradients);
+  entry.finish();
+}
+
+void buildFinalizeEntry(Model &model) {
+  if (!model.config.optimizer.settings.averages)
+    return;
+  EntryFunction entry(model.module, "finalize");
+  buildFinalize(model.state, entry);
   entry.finish();
 }
 
@@ -340,6 +340,7 @@ void buildTraining(Model &model, DictionaryAttr settings, Problems &problems) {
   buildEvaluateStep(model);
   buildGradientsEntry(model);
   buildApplyEntry(model);
+  buildFinalizeEntry(model);
   buildResetMetrics(model);
   buildMetrics(model);
 }

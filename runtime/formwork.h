@@ -98,7 +98,7 @@ typedef struct formwork_concrete {
   int64_t (*arena_size)(const int64_t *dims);
 } formwork_concrete;
 
-/* A function of the model: predict, train_step, evaluate_step, gradients, apply, init,
+/* A function of the model: predict, train_step, evaluate_step, gradients, apply, finalize, init,
  * reset_metrics, metrics, input_gradients, loss_input_gradients, or one that the model itself adds.
  *   predict        inputs -> outputs
  *   train_step     inputs, targets -> loss; updates weights, slots, counters, metric state
@@ -106,6 +106,8 @@ typedef struct formwork_concrete {
  *   gradients      inputs, targets -> loss, one gradient per trainable weight; updates what the
  *                  forward pass does (moving statistics, randomness, metric state)
  *   apply          one gradient per trainable weight; updates weights, slots, counters
+ *   finalize       ends training: the moving averages of weights replace them; only of models
+ *                  whose optimizer keeps such averages
  *   init           seed (one int64) -> ; sets every variable
  *   reset_metrics  sets metric state to its beginning
  *   metrics        -> each metric's value over all batches since reset_metrics, `loss` first

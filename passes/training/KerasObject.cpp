@@ -119,21 +119,6 @@ std::vector<double> Arguments::reals(StringRef name) {
 
 void Arguments::ignore(ArrayRef<StringLiteral> names) { llvm::append_range(read, names); }
 
-/// None, False and 0 turn a feature off.
-static bool isOff(Attribute value) {
-  if (isNone(value))
-    return true;
-  if (auto number = dyn_cast<FloatAttr>(value))
-    return number.getValue().isZero();
-  auto integer = dyn_cast<IntegerAttr>(value); // and booleans
-  return integer && integer.getValue().isZero();
-}
-
-void Arguments::refuse(StringRef name, StringRef instead) {
-  if (!isOff(take(name)))
-    reject(name) << "which is not supported; " << instead;
-}
-
 void Arguments::finish() {
   for (NamedAttribute argument : config)
     if (!llvm::is_contained(read, argument.getName().getValue()))

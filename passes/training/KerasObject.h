@@ -56,10 +56,10 @@ public:
   /// As it is; null if absent or None.
   mlir::Attribute raw(llvm::StringRef name);
 
+  /// Whether the argument was given, be it as None.
+  bool has(llvm::StringRef name) const { return bool(config.get(name)); }
   /// These arguments may be anything: they change no number.
   void ignore(llvm::ArrayRef<llvm::StringLiteral> names);
-  /// Reports the argument unless it is None, false or 0, all of which turn the feature off.
-  void refuse(llvm::StringRef name, llvm::StringRef instead);
   /// Reports that the argument's value cannot be.
   mlir::InFlightDiagnostic reject(llvm::StringRef name);
   /// Reports each argument that was not asked for. The last call.

@@ -26,12 +26,15 @@ enum class TargetKind {
   likeOutput
 };
 
-/// The losses of the samples: of the target's shape, or of the output's without its last dimension.
+/// The losses of the samples: of the target's shape, or of the output's without its last dimension;
+/// or one number for all, of rank 0.
 using LossFormula = std::function<Expr(Expr target, const Prediction &)>;
 
 struct Loss {
   TargetKind target;
   LossFormula samples;
+  /// Samples of this class do not count.
+  std::optional<int64_t> ignoredClass;
   /// "sum" or Keras's default, the mean over all samples' losses.
   bool sumsSamples = false;
 };
@@ -44,7 +47,7 @@ std::optional<Loss> readLoss(mlir::Attribute keras, llvm::StringRef output,
 /// Reads those of its arguments that are the formula's.
 LossFormula readLossFormula(llvm::StringRef name, Arguments &arguments);
 
-/// One number from the samples' losses.
-Expr reduceLoss(const Loss &loss, Expr samples);
+/// One number for all samples: the sum or the mean of their losses.
+Expr buildLoss(const Loss &loss, Expr target, const Prediction &prediction);
 
 } // namespace formwork

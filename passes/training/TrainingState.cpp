@@ -62,14 +62,27 @@ static OptimizerState declareOptimizer(Declarations &declarations, const Optimiz
     state.learningRate = declarations.declareOfOptimizer(optimizer.name + "/learning_rate",
                                                          RankedTensorType::get({}, floatx),
                                                          "hyperparameter", optimizer.learningRate);
+  auto declareSlot = [&](VariableOp weight, const Slot &slot) {
+    std::string name = (optimizer.name + "/" + weight.getSymName() + "/" + slot.name).str();
+    VariableOp variable =
+        declarations.declareOfOptimizer(name, weight.getType(), "slot", slot.initial);
+    variable.setSlotOfAttr(FlatSymbolRefAttr::get(weight));
+    return variable;
+  };
+  if (optimizer.settings.averages)
+    for (VariableOp weight : trainable)
+      state.averages.push_back(declareSlot(weight, {"average"}));
+  if (optimizer.settings.accumulationSteps > 1)
+    for (VariableOp weight : trainable)
+      state.accumulators.push_back(declareSlot(weight, {"gradient_accumulator"}));
   state.slots.resize(trainable.size());
   for (auto &group : optimizer.slotGroups)
     for (auto [weight, slots] : llvm::zip(trainable, state.slots))
-      for (StringRef slot : group) {
-        std::string name = (optimizer.name + "/" + weight.getSymName() + "/" + slot).str();
-        slots.push_back(declarations.declareOfOptimizer(name, weight.getType(), "slot", 0));
-        slots.back().setSlotOfAttr(FlatSymbolRefAttr::get(weight));
-      }
+      for (const Slot &slot : group)
+        slots.push_back(declareSlot(weight, slot));
+  for (const Slot &slot : optimizer.shared)
+    state.shared.push_back(declarations.declareOfOptimizer(
+        optimizer.name + "/" + slot.name, RankedTensorType::get({}, floatx), "slot", slot.initial));
   return state;
 }
 

@@ -19,8 +19,12 @@ struct OptimizerState {
   VariableOp iterations;
   /// Null if the rate follows a schedule.
   VariableOp learningRate;
+  /// One for each trainable weight: moving averages and sums of gradients; empty without them.
+  llvm::SmallVector<VariableOp> averages, accumulators;
   /// Slots of each trainable weight, in the order of the optimizer's groups.
   llvm::SmallVector<llvm::SmallVector<VariableOp>> slots;
+  /// What the optimizer remembers once for all weights.
+  llvm::SmallVector<VariableOp> shared;
 };
 
 struct TrainingState {

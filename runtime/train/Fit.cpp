@@ -57,6 +57,8 @@ public:
                          (long long)options.stepsPerEpoch, (long long)plan.batches));
     for (int64_t epoch = options.initialEpoch; epoch < options.epochs; ++epoch)
       runEpoch(epoch);
+    if (const formwork_entry *finalize = findEntry(instance.model(), "finalize"))
+      instance.run(*finalize, nullptr, nullptr);
     history.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return std::move(history);

@@ -292,9 +292,8 @@ def run(model, floatx, inputs, batches, nudge=None):
     logs = {}
     for step, (x, y) in enumerate(batches):
 <<<<<<< HEAD
-        NOISE.counter = step
 =======
-        DROPOUTS.counter = CELL_MASKS.counter = step
+        NOISE.counter = CELL_MASKS.counter = step
 >>>>>>> x/recurrent
         if nudge:
             nudge_weights(model, *nudge)

@@ -91,6 +91,13 @@ def run(name, heads, optimizer=None, **settings):
     }
 
 
+def huber(delta):
+    """A loss whose configuration says its delta, which Keras leaves out."""
+    loss = losses.Huber(delta)
+    loss.get_config = lambda: {**losses.Loss.get_config(loss), "delta": delta}
+    return loss
+
+
 def loss_cases():
     softmax, sigmoid, linear = "softmax", "sigmoid", "linear"
     sparse = losses.SparseCategoricalCrossentropy
@@ -112,7 +119,36 @@ def loss_cases():
         ("squared_error", (linear, 2, "values"), "mse"),
         ("sum_of_squared_errors", (linear, 2, "values"), losses.MeanSquaredError("sum")),
         ("function", (linear, 2, "values"), losses.mean_squared_error),
-    ]
+        ("sparse_ignoring", (softmax, 3, "classes"), sparse(ignore_class=1)),
+        ("sparse_sum_ignoring", (linear, 3, "classes"),
+         sparse(from_logits=True, ignore_class=2, reduction="sum")),
+        ("absolute_error", (linear, 2, "values"), "mae"),
+        ("percentage_error", (linear, 2, "values"), "mape"),
+        ("logarithmic_error", (sigmoid, 2, "binary"), "msle"),
+        ("huber", (linear, 2, "values"), "huber"),
+        ("huber_of_small_delta", (linear, 2, "values"), huber(0.3)),
+        ("log_cosh", (linear, 2, "values"), losses.LogCosh()),
+        ("poisson", (sigmoid, 2, "binary"), "poisson"),
+        ("hinge", (linear, 2, "values"), "hinge"),
+        ("hinge_of_binary", (linear, 2, "binary"), "hinge"),
+        ("squared_hinge", (linear, 2, "binary"), "squared_hinge"),
+        ("categorical_hinge", (linear, 3, "one_hot"), "categorical_hinge"),
+        ("cosine_similarity", (linear, 3, "values"), "cosine_similarity"),
+        ("kl_divergence", (softmax, 3, "one_hot"), "kl_divergence"),
+        ("binary_focal", (sigmoid, 2, "binary"), losses.BinaryFocalCrossentropy()),
+        ("binary_focal_from_logits", (linear, 2, "binary"),
+         losses.BinaryFocalCrossentropy(from_logits=True, label_smoothing=0.1)),
+        ("binary_focal_balanced", ("sigmoid_reshaped", 2, "binary"),
+         losses.BinaryFocalCrossentropy(apply_class_balancing=True, alpha=0.3, gamma=1.5)),
+        ("categorical_focal", (softmax, 3, "one_hot"), losses.CategoricalFocalCrossentropy()),
+        ("categorical_focal_from_logits", (linear, 3, "one_hot"),
+         losses.CategoricalFocalCrossentropy(
+             alpha=0.5, gamma=1.5, from_logits=True, label_smoothing=0.1)),
+        ("dice", (sigmoid, 3, "binary"), losses.Dice()),
+        ("dice_of_samples", (sigmoid, 3, "binary"), losses.Dice(axis=-1)),
+        ("tversky", (sigmoid, 3, "binary"), losses.Tversky(alpha=0.3, beta=0.8)),
+        ("tversky_of_classes", (sigmoid, 3, "binary"), losses.Tversky(axis=[0])),
+    ]  # fmt: skip
     for name, head, loss in rows:
         yield run(f"loss_{name}", [head], loss=loss)
 
@@ -162,9 +198,70 @@ def optimizer_cases():
         "adam_settings": optimizers.Adam(0.05, beta_1=0.7, beta_2=0.99, epsilon=1e-3),
         "adam_without_momentum": optimizers.Adam(0.05, beta_1=0.0),
         "amsgrad": optimizers.Adam(0.05, amsgrad=True),
+        "adamw": optimizers.AdamW(0.05, weight_decay=0.1),
+        "adamw_by_default": optimizers.AdamW(0.05),
+        "rmsprop": optimizers.RMSprop(0.01),
+        "rmsprop_centered": optimizers.RMSprop(0.01, rho=0.8, epsilon=1e-3, centered=True),
+        "rmsprop_momentum": optimizers.RMSprop(0.01, momentum=0.5),
+        "rmsprop_all": optimizers.RMSprop(0.01, momentum=0.5, centered=True),
+        "adagrad": optimizers.Adagrad(0.1),
+        "adagrad_settings": optimizers.Adagrad(0.1, initial_accumulator_value=0.5, epsilon=1e-2),
+        "adadelta": optimizers.Adadelta(1.0),
+        "adadelta_settings": optimizers.Adadelta(1.0, rho=0.5, epsilon=1e-3),
+        "adamax": optimizers.Adamax(0.05),
+        "adamax_settings": optimizers.Adamax(0.05, beta_1=0.7, beta_2=0.9, epsilon=1e-3),
+        "nadam": optimizers.Nadam(0.05),
+        "nadam_settings": optimizers.Nadam(0.05, beta_1=0.7, beta_2=0.9, epsilon=1e-3),
+        "ftrl": optimizers.Ftrl(0.1),
+        "ftrl_settings": optimizers.Ftrl(
+            0.1,
+            learning_rate_power=-0.7,
+            initial_accumulator_value=0.5,
+            l1_regularization_strength=0.01,
+            l2_regularization_strength=0.02,
+            l2_shrinkage_regularization_strength=0.03,
+            beta=0.1,
+        ),
+        "lion": optimizers.Lion(0.01),
+        "lion_settings": optimizers.Lion(0.01, beta_1=0.5, beta_2=0.7),
     }
     for name, optimizer in cases.items():
         yield run(f"optimizer_{name}", [("linear", 2, "values")], optimizer, loss="mse")
+
+
+def optimizer_setting_cases():
+    """What Keras has around every optimizer; five steps, of which three make two whole ones."""
+    adam, sgd, schedule = optimizers.Adam, optimizers.SGD, schedules.ExponentialDecay(0.1, 2, 0.5)
+    cases = {
+        "clipnorm": sgd(0.1, clipnorm=0.1),
+        "clipnorm_of_some": sgd(0.1, clipnorm=0.6),
+        "global_clipnorm": sgd(0.1, global_clipnorm=0.5),
+        "global_clipnorm_unreached": sgd(0.1, global_clipnorm=1e3),
+        "clipvalue": adam(0.1, clipvalue=0.05),
+        "weight_decay": sgd(0.1, momentum=0.9, weight_decay=0.2),
+        "weight_decay_by_schedule": adam(schedule, weight_decay=0.2),
+        "ema": adam(0.1, use_ema=True, ema_momentum=0.7),
+        "ema_overwriting": sgd(0.1, use_ema=True, ema_momentum=0.7, ema_overwrite_frequency=2),
+        "loss_scale": adam(0.1, epsilon=0.1, loss_scale_factor=256.0),
+        "accumulation": adam(0.1, gradient_accumulation_steps=2),
+        "accumulation_by_schedule": sgd(schedule, momentum=0.9, gradient_accumulation_steps=2),
+        "accumulation_of_nadam": optimizers.Nadam(0.1, gradient_accumulation_steps=2),
+        "everything": optimizers.Nadam(
+            schedule,
+            weight_decay=0.1,
+            global_clipnorm=0.5,
+            use_ema=True,
+            ema_overwrite_frequency=2,
+            gradient_accumulation_steps=2,
+            loss_scale_factor=3.0,
+        ),
+    }
+    for name, optimizer in cases.items():
+        yield run(f"optimizer_{name}", [("linear", 2, "values")], optimizer, loss="mse")
+    two = [("softmax", 3, "classes"), ("linear", 2, "values")]
+    loss = ["sparse_categorical_crossentropy", None]
+    for rule in (sgd(0.1, weight_decay=0.5, use_ema=True, clipnorm=1.0), optimizers.Ftrl(0.1)):
+        yield run(f"outputs_one_unused_{rule.name}", two, rule, loss=loss)
 
 
 def schedule_cases():
@@ -189,7 +286,7 @@ def schedule_cases():
 
 def main():
     keras.config.set_floatx("float64")
-    cases = [loss_cases, metric_cases, output_cases, optimizer_cases, schedule_cases]
+    cases = [loss_cases, metric_cases, output_cases, optimizer_cases, optimizer_setting_cases, schedule_cases]
     rows = [json.dumps(row) for make in cases for row in make()]
     sys.stdout.write("[\n" + ",\n".join(rows) + "\n]\n")
 
