@@ -291,10 +291,7 @@ def run(model, floatx, inputs, batches, nudge=None):
     NOISE.begin(model)
     logs = {}
     for step, (x, y) in enumerate(batches):
-<<<<<<< HEAD
-=======
         NOISE.counter = CELL_MASKS.counter = step
->>>>>>> x/recurrent
         if nudge:
             nudge_weights(model, *nudge)
             x = nudged(x, *nudge)
