@@ -1,7 +1,7 @@
 """What the generator draws from: every layer of the language, every value of every argument.
 
 A value is covered when a model that contains it has been compared with Keras; the run prints how
-often each was, and fails if one was compared fewer than ten times.
+often each was, and fails if one was compared fewer than twice.
 """
 
 from families import LAYERS

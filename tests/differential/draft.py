@@ -3,7 +3,8 @@
 from arguments import TABLES
 
 NO_ARGUMENTS = {"": [None]}  # the layer itself is what is counted
-ENOUGH = 10  # times that a value is to be compared
+ENOUGH = 2  # times that a value is to be compared
+PLENTY = 10  # times after which it is hardly drawn
 
 
 class Coverage:
@@ -11,7 +12,7 @@ class Coverage:
 
     def __init__(self, layers=None):
         self.counts = {
-            (owner, argument, repr(value)): 0 if layers is None or owner in layers else ENOUGH
+            (owner, argument, repr(value)): 0 if layers is None or owner in layers else PLENTY
             for owner, table in TABLES.items()
             for argument, values in (table or NO_ARGUMENTS).items()
             for value in values

@@ -1,6 +1,6 @@
-"""Compares random models with Keras until every value of every argument was compared ten times.
+"""Compares random models with Keras until every value of every argument was compared twice.
 
-    run.py [--models 200] [--seed 0] [--only SEED] [--layers GRU,LSTM]
+    run.py [--models 400] [--seed 0] [--only SEED] [--layers GRU,LSTM]
 
 A run of fewer models compares the first of the same sequence, and covers what those cover.
 Models are drawn from their seeds, in two processes. A model that fails is made smaller while it
@@ -25,7 +25,7 @@ sys.dont_write_bytecode = True
 from draft import ENOUGH, Coverage
 from generate import generate
 
-ALL = 200  # models of a whole run
+ALL = 400  # models of a whole run
 
 
 def compare_one(spec):
