@@ -74,6 +74,7 @@ def suites():
     yield from google_tests()
     yield sanitized("cuda_kernel_test", 20)
     yield script("cuda/models.py", 20)
+    yield script("differential/activations.py", 10)
     yield script("differential/run.py", 40)
     yield script("differential/any_size.py", 10)
     yield script("differential/applications.py", 40)

@@ -109,6 +109,34 @@ std::string isAxisOrAxes(const Json &value) {
   return good ? "" : "must be an axis or a list of axes";
 }
 
+const Json &numbersIn(const Json &value) {
+  const Json *config = value.text("class_name") == "__numpy__" ? value.find("config") : nullptr;
+  const Json *array = config ? config->find("value") : nullptr;
+  return array ? *array : value;
+}
+
+/// The lengths of nested lists of numbers, which are equal at each depth; nothing if they are not.
+static std::optional<std::vector<size_t>> shapeOf(const Json &value) {
+  const Json::Array *elements = value.array();
+  if (!elements)
+    return value.real() ? std::optional(std::vector<size_t>()) : std::nullopt;
+  std::optional<std::vector<size_t>> inner;
+  for (const Json &element : *elements) {
+    auto shape = shapeOf(element);
+    if (!shape || (inner && *inner != *shape))
+      return std::nullopt;
+    inner = std::move(shape);
+  }
+  if (inner)
+    inner->insert(inner->begin(), elements->size());
+  return inner;
+}
+
+std::string isNumbers(const Json &value) {
+  auto shape = shapeOf(numbersIn(value));
+  return shape && shape->size() < 32 ? "" : "must be a number or nested lists of numbers";
+}
+
 static bool isOneOf(const Json &value, llvm::ArrayRef<llvm::StringRef> choices) {
   const std::string *text = value.string();
   return text && llvm::is_contained(choices, llvm::StringRef(*text));

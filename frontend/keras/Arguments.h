@@ -53,6 +53,10 @@ std::string isBatchShape(const Json &value);
 std::string isTargetShape(const Json &value);
 std::string isAxis(const Json &value);
 std::string isAxisOrAxes(const Json &value);
+/// A number, a list of numbers, lists of such of equal lengths, or a NumPy array of them.
+std::string isNumbers(const Json &value);
+/// Those numbers without what says that they were an array.
+const Json &numbersIn(const Json &value);
 std::string isPadding(const Json &value);
 std::string isPaddingOrCausal(const Json &value);
 std::string isInterpolation(const Json &value);

@@ -89,6 +89,7 @@ public:
     bool trainable = true;
     llvm::StringRef group = "";             // "cell": the object inside the layer that has it
     mlir::DictionaryAttr special = nullptr; // instead of `initializer`
+    mlir::Type element = nullptr;           // instead of the layer's dtype
   };
   /// Reads a variable of this layer, which the first call declares. Variables are stored in the
   /// order of their declaration.

@@ -167,7 +167,8 @@ DictionaryAttr LayerCall::initializer(StringRef argument) {
 FailureOr<Value> LayerCall::weight(const Weight &weight) {
   if (!isReasonable(weight.shape))
     return fail("its variable '" + weight.name.str() + "' would have more than 2^40 elements");
-  auto type = RankedTensorType::get(weight.shape, dtype);
+  Type element = weight.element ? weight.element : Type(dtype);
+  auto type = RankedTensorType::get(weight.shape, element);
   auto known =
       llvm::find_if(state.variables, [&](const LayerVariable &v) { return v.name == weight.name; });
   if (known == state.variables.end()) {

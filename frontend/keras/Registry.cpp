@@ -11,6 +11,8 @@ static const Registration &allLayers() {
     registerCoreLayers(all);
     registerActivationLayers(all);
     registerNoiseLayers(all);
+    registerPreprocessingLayers(all);
+    registerGroupNormalizationLayers(all);
     registerMergeLayers(all);
     registerNormalizationLayers(all);
     registerConvolutionLayers(all);

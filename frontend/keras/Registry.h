@@ -30,6 +30,8 @@ using Registration = std::vector<LayerClass>;
 void registerCoreLayers(Registration &layers);
 void registerActivationLayers(Registration &layers);
 void registerNoiseLayers(Registration &layers);
+void registerPreprocessingLayers(Registration &layers);
+void registerGroupNormalizationLayers(Registration &layers);
 void registerMergeLayers(Registration &layers);
 void registerNormalizationLayers(Registration &layers);
 void registerConvolutionLayers(Registration &layers);

@@ -160,13 +160,16 @@ def set_weights(model, seed):
     """Weights that exercise everything: no zeros or ones, moving variances positive."""
     rng = np.random.default_rng(seed)
     for weight in model.weights:
-        if "seed" in weight.path:
+        if "seed" in weight.path or weight.path.endswith("count"):
             continue
         fan_in = max(1, math.prod(weight.shape[:-1]))
         values = rng.normal(0, 1 / math.sqrt(fan_in) if len(weight.shape) > 1 else 0.5, weight.shape)
-        if weight.path.endswith(("moving_variance", "gamma")):
+        if weight.path.endswith(("variance", "gamma")):
             values = 0.5 + np.abs(values)
         weight.assign(values.astype(np.float32))  # the same values in either precision
+    for layer in flat_layers(model):
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()  # it computes with copies of its weights
 
 
 def learning_rate(name):

@@ -154,10 +154,58 @@ static FailureOr<Tensor> reshape(LayerCall &call) {
   return reshapeKeepingBatch(call, *x, call.arguments.integers("target_shape"));
 }
 
+//===--- Permute and RepeatVector ----------------------------------------------------------------
+
+/// The axes after the batch, each once.
+static std::string isPermutation(const Json &value) {
+  const Json::Array *elements = value.array();
+  bool good = elements && !elements->empty() && elements->size() < 32;
+  for (int64_t axis = 1; good && axis <= int64_t(elements->size()); ++axis)
+    good = llvm::any_of(*elements, [&](const Json &dim) { return dim.integer() == axis; });
+  return good ? "" : "must list the numbers from 1 on, each once";
+}
+
+static const Argument permuteArguments[] = {{"dims", isPermutation, ""}};
+
+static FailureOr<Tensor> permuteLayer(LayerCall &call) {
+  SmallVector<int64_t> order{0};
+  llvm::append_range(order, call.arguments.integers("dims"));
+  FailureOr<Tensor> x = call.single(1);
+  if (failed(x))
+    return failure();
+  if (x->rank() != int64_t(order.size()))
+    return call.fail("argument 'dims' permutes " + std::to_string(order.size() - 1) +
+                     " dimensions after the batch; its input has shape " +
+                     shapeText(x->type().getShape()));
+  return permute(call.builder, *x, order);
+}
+
+static const Argument repeatArguments[] = {{"n", isPositiveInteger, ""}};
+
+static FailureOr<Tensor> repeatVector(LayerCall &call) {
+  FailureOr<Tensor> x = call.single(2, 2);
+  if (failed(x))
+    return failure();
+  ImplicitLocOpBuilder &b = call.builder;
+  int64_t n = call.arguments.integer("n"), features = x->size(1);
+  if (ShapedType::isDynamic(features))
+    return call.fail("the last dimension of its input must have a fixed size");
+  // Only the shape of `like` is used.
+  Value once = ReshapeOp::create(b, x->value, ArrayRef<int64_t>{-1, 1, features});
+  Value like = PadOp::create(b, once, Value(), b.getDenseI64ArrayAttr({0, 0, 0}),
+                             b.getDenseI64ArrayAttr({0, n - 1, 0}),
+                             b.getDenseI64ArrayAttr({0, 0, 0}), b.getF64FloatAttr(0));
+  x->value = BroadcastLikeOp::create(b, x->value, like, ArrayRef<int64_t>{1});
+  x->symbols.insert(x->symbols.begin() + 1, fixedSize);
+  return x;
+}
+
 void registerCoreLayers(Registration &layers) {
   layers.push_back({"Dense", ArgumentTable(denseArguments), dense});
   layers.push_back({"Embedding", ArgumentTable(embeddingArguments), embedding});
   layers.push_back({"Flatten", ArgumentTable(flattenArguments), flatten});
+  layers.push_back({"Permute", ArgumentTable(permuteArguments), permuteLayer});
+  layers.push_back({"RepeatVector", ArgumentTable(repeatArguments), repeatVector});
   layers.push_back({"Reshape", ArgumentTable(reshapeArguments), reshape});
 }
 

@@ -22,6 +22,35 @@ Value drop(LayerCall &call, Value x, double rate) {
                            call.builder.getI64IntegerAttr(call.nextStream()));
 }
 
+/// Appends the numbers in nested lists of equal lengths, whose lengths are `shape`.
+static void flatten(const Json &value, size_t depth, SmallVector<int64_t> &shape,
+                    SmallVector<double> &values) {
+  const Json::Array *elements = value.array();
+  if (!elements)
+    return values.push_back(*value.real());
+  if (shape.size() == depth)
+    shape.push_back(int64_t(elements->size()));
+  for (const Json &element : *elements)
+    flatten(element, depth + 1, shape, values);
+}
+
+Value numbers(LayerCall &call, StringRef argument) {
+  SmallVector<int64_t> shape;
+  SmallVector<double> values;
+  flatten(numbersIn(call.arguments[argument]), 0, shape, values);
+  SmallVector<Attribute> elements;
+  for (double value : values)
+    elements.push_back(FloatAttr::get(call.dtype, value));
+  auto type = RankedTensorType::get(shape, call.dtype);
+  return ConstantOp::create(call.builder, DenseElementsAttr::get(type, elements));
+}
+
+// The bound is put on the sum, not on the root as in Keras, whose gradient at 0 is NaN.
+Expr ofUnitLength(Expr x, ArrayRef<int64_t> axes, double epsilon) {
+  Expr squares = sum(square(x), axes, /*keepdims=*/true);
+  return x * rsqrt(max(squares, epsilon * epsilon));
+}
+
 Value scalar(ImplicitLocOpBuilder &builder, double value, Type element) {
   auto type = RankedTensorType::get({}, element);
   return ConstantOp::create(builder, DenseElementsAttr::get(type, FloatAttr::get(element, value)));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "frontend/keras/LayerCall.h"
+#include "ir/Expr.h"
 
 namespace formwork::keras {
 
@@ -14,6 +15,12 @@ Tensor permute(mlir::ImplicitLocOpBuilder &builder, const Tensor &x, llvm::Array
 
 /// Dropout with a stream of its own: elements survive scaled by 1 / (1 - rate).
 mlir::Value drop(LayerCall &call, mlir::Value x, double rate);
+
+/// What isNumbers approved, as a constant of the layer's type.
+mlir::Value numbers(LayerCall &call, llvm::StringRef argument);
+
+/// x divided by its Euclidean norm over the axes, but at most by 1 / epsilon.
+Expr ofUnitLength(Expr x, llvm::ArrayRef<int64_t> axes, double epsilon);
 
 /// A scalar that broadcasts with `like`.
 mlir::Value scalar(mlir::ImplicitLocOpBuilder &builder, double value, mlir::Type element);

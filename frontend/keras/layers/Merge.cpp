@@ -1,4 +1,5 @@
-// Add, Multiply and Concatenate: layers over lists of tensors.
+// Layers over lists of tensors: Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate,
+// Dot.
 #include "frontend/keras/layers/Layers.h"
 
 using namespace mlir;
@@ -67,6 +68,83 @@ template <typename Op> static FailureOr<Tensor> merge(LayerCall &call) {
   return result;
 }
 
+/// Keras divides the sum, also of integers, which is refused here.
+static FailureOr<Tensor> average(LayerCall &call) {
+  FailureOr<Tensor> total = merge<AddOp>(call);
+  if (succeeded(total) && !total->isFloat())
+    return call.fail("averaging integers is not supported");
+  if (succeeded(total))
+    total->value = (Expr(call.builder, total->value) / double(call.inputs.size())).value();
+  return total;
+}
+
+static FailureOr<Tensor> subtract(LayerCall &call) {
+  if (call.inputs.size() != 2)
+    return call.fail("it is called with " + std::to_string(call.inputs.size()) +
+                     " tensors; it subtracts one from another");
+  return merge<SubOp>(call);
+}
+
+//===--- Dot -------------------------------------------------------------------------------------
+
+static std::string isAxisOrTwo(const Json &value) {
+  bool two = value.array() && value.array()->size() == 2 && isAxisOrAxes(value).empty();
+  return two || isAxis(value).empty() ? "" : "must be an axis or a list of two";
+}
+
+static const Argument dotArguments[] = {
+    {"axes", isAxisOrTwo, ""},
+    {"normalize", isBoolean, "false"},
+};
+
+/// The axis of the k-th input, which is not the batch.
+static FailureOr<int64_t> dotAxis(LayerCall &call, size_t k) {
+  const Tensor &x = call.inputs[k];
+  if (!x.isFloat() || x.rank() < 2)
+    return call.fail("its inputs must be of floating-point numbers and have 2 dimensions or more");
+  std::vector<int64_t> given = call.arguments.integers("axes");
+  FailureOr<int64_t> axis = call.axisOf(given[given.size() == 2 ? k : 0], x.rank());
+  if (succeeded(axis) && *axis == 0)
+    return call.fail("argument 'axes' names axis 0, which is the batch");
+  return axis;
+}
+
+/// Of each pair of examples: what remains of the first, then of the second; at least one dimension.
+static FailureOr<Tensor> dot(LayerCall &call) {
+  if (!call.isList || call.inputs.size() != 2)
+    return call.fail("it must be called with a list of two tensors");
+  FailureOr<int64_t> i = dotAxis(call, 0), j = dotAxis(call, 1);
+  if (failed(i) || failed(j))
+    return failure();
+  Tensor a = call.inputs[0], b = call.inputs[1];
+  for (auto [k, l] : {std::pair<int64_t, int64_t>(0, 0), {*i, *j}}) {
+    if (a.size(k) != b.size(l))
+      return call.fail("its inputs have shapes that do not fit together: " +
+                       shapeText(a.type().getShape()) + " and " + shapeText(b.type().getShape()));
+    call.unify(a.symbols[k], b.symbols[l]);
+  }
+  constexpr double epsilon = 1e-7; // keras.config.epsilon()
+  if (call.arguments.flag("normalize")) {
+    a.value = ofUnitLength(Expr(call.builder, a.value), *i, epsilon).value();
+    b.value = ofUnitLength(Expr(call.builder, b.value), *j, epsilon).value();
+  }
+  SmallVector<int64_t> batch{0};
+  Tensor y{DotGeneralOp::create(call.builder, a.value, b.value, ArrayRef<int64_t>{*i},
+                                ArrayRef<int64_t>{*j}, batch, batch),
+           {a.symbols[0]}};
+  for (int64_t k = 1; k < a.rank(); ++k)
+    if (k != *i)
+      y.symbols.push_back(a.symbols[k]);
+  for (int64_t k = 1; k < b.rank(); ++k)
+    if (k != *j)
+      y.symbols.push_back(b.symbols[k]);
+  if (y.rank() > 1)
+    return y;
+  y.value = ReshapeOp::create(call.builder, y.value, ArrayRef<int64_t>{-1, 1});
+  y.symbols.push_back(fixedSize);
+  return y;
+}
+
 //===--- Concatenate -----------------------------------------------------------------------------
 
 static const Argument concatenateArguments[] = {{"axis", isAxis, "-1"}};
@@ -103,6 +181,11 @@ static FailureOr<Tensor> concatenate(LayerCall &call) {
 
 void registerMergeLayers(Registration &layers) {
   layers.push_back({"Add", ArgumentTable({}), merge<AddOp>});
+  layers.push_back({"Subtract", ArgumentTable({}), subtract});
+  layers.push_back({"Average", ArgumentTable({}), average});
+  layers.push_back({"Maximum", ArgumentTable({}), merge<MaximumOp>});
+  layers.push_back({"Minimum", ArgumentTable({}), merge<MinimumOp>});
+  layers.push_back({"Dot", ArgumentTable(dotArguments), dot});
   layers.push_back({"Multiply", ArgumentTable({}), merge<MulOp>});
   layers.push_back({"Concatenate", ArgumentTable(concatenateArguments), concatenate});
 }

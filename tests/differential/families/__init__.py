@@ -6,10 +6,10 @@ which returns the new node, or None if what it drew does not fit there.
 """
 
 from families import activation, convolution, core, embedding, merge, noise, normalization, pooling
-from families import recurrent, resizing
+from families import preprocessing, recurrent, resizing
 
-FAMILIES = [core, activation, noise, merge, normalization, convolution, pooling, resizing]
-FAMILIES += [recurrent, embedding]
+FAMILIES = [core, activation, noise, preprocessing, merge, normalization]
+FAMILIES += [convolution, pooling, resizing, recurrent, embedding]
 
 # Shapes decide which values are possible at a place; what does not fit (a stride beside a dilation,
 # say) is drawn again.

@@ -13,6 +13,8 @@ ARGUMENTS = {
     },
     "Flatten": {"data_format": ["channels_last", "channels_first"]},
     "Reshape": {"target_shape": ["reversed", "reversed with -1", "two", "two with -1"]},
+    "Permute": {"dims": ["reversed", "rotated"]},
+    "RepeatVector": {"n": [1, 3, 6]},
 }
 
 
@@ -35,9 +37,23 @@ def reshape(draft, at):
     return draft.add("Reshape", {"target_shape": written}, [at], target)
 
 
+def permute(draft, at):
+    shape = draft.shapes[at]
+    axes = list(range(1, len(shape) + 1))
+    dims = axes[::-1] if draft.pick("Permute", "dims") == "reversed" else axes[1:] + axes[:1]
+    return draft.add("Permute", {"dims": dims}, [at], [shape[d - 1] for d in dims])
+
+
+def repeat_vector(draft, at):
+    args = draft.arguments("RepeatVector")
+    return draft.add("RepeatVector", args, [at], [args["n"], *draft.shapes[at]])
+
+
 # Layer -> the ranks (without the batch) that it takes, and how it is drawn.
 BUILDERS = {
     "Dense": ((1, 2, 3), dense),
     "Flatten": ((2, 3), flatten),
     "Reshape": ((2, 3), reshape),
+    "Permute": ((1, 2, 3), permute),
+    "RepeatVector": ((1,), repeat_vector),
 }
