@@ -29,7 +29,7 @@ import numpy as np
 import reference
 from cases import Failure, run_cases
 
-APPLICATIONS = ["ResNet50", "MobileNetV2", "EfficientNetB0", "DenseNet121"]
+APPLICATIONS = ["ResNet50", "MobileNetV2"]
 SHAPE, CLASSES, BATCH = (32, 32, 3), 10, 4
 
 
