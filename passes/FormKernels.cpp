@@ -93,7 +93,7 @@ static void delayUpdates(Block &block) {
   }
 }
 
-static void formKernels(Block &block, ModuleOp kernels, StringRef prefix, bool fuse) {
+static void formKernels(Block &block, SymbolTable &kernels, StringRef prefix, bool fuse) {
   for (KernelGroup &group : groupOps(block, fuse))
     outline(group, kernels, prefix);
   sortTopologically(&block);
@@ -140,6 +140,7 @@ struct FormKernels : impl::FormKernelsBase<FormKernels> {
   void runOnOperation() override {
     auto functions = llvm::to_vector(getOperation().getOps<func::FuncOp>());
     ModuleOp kernels = kernelsOf(getOperation());
+    SymbolTable symbols(kernels);
     for (func::FuncOp function : functions) {
       dropEmpty(function);
       ownInitialValues(function);
@@ -150,7 +151,7 @@ struct FormKernels : impl::FormKernelsBase<FormKernels> {
           blocks.push_back(block);
       });
       for (Block *block : blocks)
-        formKernels(*block, kernels, function.getName(), fuse);
+        formKernels(*block, symbols, function.getName(), fuse);
     }
     shareKernels(getOperation(), kernels);
   }

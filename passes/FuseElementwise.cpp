@@ -12,7 +12,6 @@
 #include "passes/LoopNests.h"
 #include "passes/Passes.h"
 
-#include "mlir/Analysis/TopologicalSortUtils.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
@@ -198,8 +197,10 @@ static LogicalResult expandConsumers(func::FuncOp function) {
 
 //===--- several results at once -----------------------------------------------------------------
 
-/// Whether `last` depends on `first` other than directly.
-static bool dependsOtherwise(Operation *first, Operation *last) {
+/// The ops between two that depend on the first, in their order; nothing if the last depends on one
+/// of them, and so on the first other than directly.
+static std::optional<SmallVector<Operation *>> dependentsBetween(Operation *first,
+                                                                 Operation *last) {
   llvm::SmallPtrSet<Operation *, 16> dependent;
   auto reads = [&](Operation *op, bool directly) {
     return op
@@ -213,10 +214,17 @@ static bool dependsOtherwise(Operation *first, Operation *last) {
         })
         .wasInterrupted();
   };
+  SmallVector<Operation *> inOrder;
+  if (first->hasOneUse())
+    return inOrder;
   for (Operation *op = first->getNextNode(); op != last; op = op->getNextNode())
-    if (reads(op, /*directly=*/true))
+    if (reads(op, /*directly=*/true)) {
       dependent.insert(op);
-  return reads(last, /*directly=*/false);
+      inOrder.push_back(op);
+    }
+  if (reads(last, /*directly=*/false))
+    return std::nullopt;
+  return inOrder;
 }
 
 /// Whether both ops visit the same elements in the same order.
@@ -304,35 +312,46 @@ GenericOp Union::create(OpBuilder &builder) {
                            });
 }
 
-/// Fuses a producer of `consumer` that others read too; those read the fused op then.
-static bool fuseSharedProducer(GenericOp consumer, IRRewriter &rewriter) {
+/// Fuses a producer of `consumer` that others read too; those read the fused op then, and what of
+/// them stood before the consumer stands after it. Null if there is none.
+static GenericOp fuseSharedProducer(GenericOp consumer, IRRewriter &rewriter) {
   for (OpOperand *operand : consumer.getDpsInputOperands()) {
     auto producer = operand->get().getDefiningOp<GenericOp>();
     if (!producer || producer->getBlock() != consumer->getBlock() ||
-        !sameElements(producer, consumer) || dependsOtherwise(producer, consumer))
+        !sameElements(producer, consumer))
+      continue;
+    auto dependents = dependentsBetween(producer, consumer);
+    if (!dependents)
       continue;
     rewriter.setInsertionPoint(consumer);
     GenericOp united = Union(producer, consumer).create(rewriter);
-    Block *block = united->getBlock();
+    for (Operation *dependent : llvm::reverse(*dependents))
+      rewriter.moveOpAfter(dependent, united);
     rewriter.replaceOp(producer, united.getResults().take_front(producer.getNumResults()));
     rewriter.replaceOp(consumer, united.getResults().take_back(consumer.getNumResults()));
-    // Those who read the producer may stand before the fused op.
-    sortTopologically(block);
-    return true;
+    return united;
   }
-  return false;
+  return {};
+}
+
+/// In the order of the block: whatever a fusion makes possible comes after it.
+static void fuseSharedProducers(Block &block, IRRewriter &rewriter) {
+  for (Operation *op = &block.front(); op;) {
+    auto consumer = dyn_cast<GenericOp>(op);
+    GenericOp united = consumer ? fuseSharedProducer(consumer, rewriter) : GenericOp();
+    op = united ? united : op->getNextNode();
+  }
 }
 
 static LogicalResult fuseSharedProducers(func::FuncOp function) {
   IRRewriter rewriter(function.getContext());
-  bool changed = true;
-  while (changed)
-    changed = function
-                  .walk([&](GenericOp consumer) {
-                    return fuseSharedProducer(consumer, rewriter) ? WalkResult::interrupt()
-                                                                  : WalkResult::advance();
-                  })
-                  .wasInterrupted();
+  SmallVector<Block *> blocks;
+  function.walk([&](Block *block) {
+    if (!isa<linalg::LinalgOp>(block->getParentOp()) && !block->empty())
+      blocks.push_back(block);
+  });
+  for (Block *block : blocks)
+    fuseSharedProducers(*block, rewriter);
   RewritePatternSet patterns(function.getContext());
   linalg::populateEraseUnusedOperandsAndResultsPatterns(patterns);
   return applyPatternsGreedily(function, std::move(patterns));

@@ -62,7 +62,7 @@ class Outliner {
 public:
   Outliner(const KernelGroup &group) : group(group), members(llvm::from_range, group.ops) {}
 
-  LaunchOp run(ModuleOp kernels, StringRef prefix);
+  LaunchOp run(SymbolTable &kernels, StringRef prefix);
 
 private:
   bool inside(Operation *op) const { return op && members.contains(op); }
@@ -72,7 +72,7 @@ private:
   void findSizes();
   Output outputFor(OpResult result);
   bool updatesInPlace(OpResult result, BlockArgument variable);
-  func::FuncOp build(ModuleOp kernels, StringRef prefix, ArrayRef<StringRef> layers);
+  func::FuncOp build(SymbolTable &kernels, StringRef prefix, ArrayRef<StringRef> layers);
   void cloneBody(func::FuncOp kernel);
 
   const KernelGroup &group;
@@ -235,8 +235,8 @@ static std::string identifier(StringRef text) {
   return name;
 }
 
-func::FuncOp Outliner::build(ModuleOp kernels, StringRef prefix, ArrayRef<StringRef> layers) {
-  MLIRContext *context = kernels.getContext();
+func::FuncOp Outliner::build(SymbolTable &kernels, StringRef prefix, ArrayRef<StringRef> layers) {
+  MLIRContext *context = kernels.getOp()->getContext();
   SmallVector<Type> types, results;
   for (Value input : inputs)
     types.push_back(input.getType());
@@ -256,7 +256,7 @@ func::FuncOp Outliner::build(ModuleOp kernels, StringRef prefix, ArrayRef<String
   for (auto [i, output] : llvm::enumerate(outputs))
     if (!output.overwrites)
       kernel.setArgAttr(inputs.size() + i, "fw.reads", UnitAttr::get(context));
-  SymbolTable(kernels).insert(kernel);
+  kernels.insert(kernel);
   return kernel;
 }
 
@@ -308,7 +308,7 @@ static Value destinationOnHost(OpBuilder &builder, const Output &output) {
                                  getElementTypeOrSelf(output.result.getType()));
 }
 
-LaunchOp Outliner::run(ModuleOp kernels, StringRef prefix) {
+LaunchOp Outliner::run(SymbolTable &kernels, StringRef prefix) {
   collectCaptures();
   collectOutputs();
   findSizes();
@@ -325,7 +325,8 @@ LaunchOp Outliner::run(ModuleOp kernels, StringRef prefix) {
     destinations.push_back(destinationOnHost(builder, output));
     overwrites.push_back(output.overwrites);
   }
-  auto reference = SymbolRefAttr::get(kernels.getSymNameAttr(), {FlatSymbolRefAttr::get(kernel)});
+  auto reference = SymbolRefAttr::get(cast<ModuleOp>(kernels.getOp()).getSymNameAttr(),
+                                      {FlatSymbolRefAttr::get(kernel)});
   auto launch = LaunchOp::create(builder, kernel.getLoc(), kernel.getResultTypes(), reference,
                                  inputs.getArrayRef(), destinations, overwrites);
   for (auto [output, value] : llvm::zip_equal(outputs, launch.getValues()))
@@ -335,7 +336,7 @@ LaunchOp Outliner::run(ModuleOp kernels, StringRef prefix) {
   return launch;
 }
 
-LaunchOp outline(const KernelGroup &group, ModuleOp kernels, StringRef prefix) {
+LaunchOp outline(const KernelGroup &group, SymbolTable &kernels, StringRef prefix) {
   return Outliner(group).run(kernels, prefix);
 }
 

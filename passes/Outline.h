@@ -14,11 +14,11 @@ struct KernelGroup {
   llvm::SmallVector<mlir::Operation *> ops;
 };
 
-/// Moves the group's ops to a function of `kernels` and launches it in their place. The launch
-/// stands where the last of them stood; the block may need sorting afterwards. Scalar and splat
-/// constants and intermediates go with the ops. What a variable's update computes is written to
-/// that variable's argument.
-LaunchOp outline(const KernelGroup &group, mlir::ModuleOp kernels, mlir::StringRef prefix);
+/// Moves the group's ops to a function of the module of `kernels` and launches it in their place.
+/// The launch stands where the last of them stood; the block may need sorting afterwards. Scalar
+/// and splat constants and intermediates go with the ops. What a variable's update computes is
+/// written to that variable's argument.
+LaunchOp outline(const KernelGroup &group, mlir::SymbolTable &kernels, mlir::StringRef prefix);
 
 /// The nested module of kernels, created if there is none.
 mlir::ModuleOp kernelsOf(mlir::ModuleOp module);

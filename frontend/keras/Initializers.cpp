@@ -2,6 +2,7 @@
 #include "frontend/keras/Initializers.h"
 
 #include "frontend/Diagnostics.h"
+#include "frontend/keras/Arguments.h"
 #include "frontend/keras/Attributes.h"
 
 #include "mlir/IR/Builders.h"
@@ -51,18 +52,30 @@ static const Known *lookUp(const Json &value) {
   return nullptr;
 }
 
+/// An integer, or a SeedGenerator that begins with one.
+static bool isSeed(const Json &value) {
+  const Json *config = value.text("class_name") == "SeedGenerator" ? value.find("config") : nullptr;
+  const Json *seed = config ? config->find("seed") : nullptr;
+  return value.integer() || (seed && seed->integer());
+}
+
+/// Of VarianceScaling: which axes count as inputs.
+static bool isListOfAxes(const Json &value) { return value.array() && isAxisOrAxes(value).empty(); }
+
 /// A number, or for VarianceScaling a word, or null where null is the default.
 static std::string checkArgument(const Json::Member &argument, const Json &usual) {
   std::string name = "its initializer's argument " + quoted(argument.key);
   const Json &value = argument.value;
+  if (usual.isNull() && value.isNull())
+    return "";
+  if (argument.key == "seed")
+    return isSeed(value) ? "" : name + " must be null, an integer or a SeedGenerator";
+  if (usual.isNull())
+    return isListOfAxes(value) ? "" : name + " must be null or a list of axes";
   if (value.array() || value.object() || value.boolean())
     return name + " is not supported; only plain numbers are";
-  if (usual.isNull() && argument.key != "seed" && !value.isNull())
-    return name + " is not supported; only null is";
   if (usual.real() && !value.real())
     return name + " must be a number";
-  if (usual.isNull() && !value.isNull() && !value.integer())
-    return name + " must be an integer or null";
   if (argument.key == "mode" && value.print() != "\"fan_in\"" && value.print() != "\"fan_out\"" &&
       value.print() != "\"fan_avg\"")
     return name + " must be \"fan_in\", \"fan_out\" or \"fan_avg\"";

@@ -118,11 +118,16 @@ static Initializer randomNormal(Arguments &arguments, RankedTensorType type) {
 
 //===--- variance scaling ------------------------------------------------------------------------
 
-/// The products of the sizes along `axes`.
-static double sizeAlong(RankedTensorType type, ArrayRef<double> axes) {
-  double size = 1;
-  for (double axis : axes)
-    size *= type.getDimSize(axis < 0 ? axis + type.getRank() : axis);
+/// The product of the sizes along the axes that the argument lists.
+static double sizeAlong(Arguments &arguments, StringRef name, RankedTensorType type) {
+  double size = 1, rank = type.getRank();
+  for (double axis : arguments.reals(name)) {
+    if (axis < -rank || axis >= rank) {
+      arguments.reject(name) << "and there is no axis " << int64_t(axis) << " of " << type;
+      return 1;
+    }
+    size *= type.getDimSize(axis < 0 ? axis + rank : axis);
+  }
   return size;
 }
 
@@ -130,8 +135,7 @@ static double sizeAlong(RankedTensorType type, ArrayRef<double> axes) {
 static std::pair<double, double> fansOf(Arguments &arguments, RankedTensorType type) {
   Attribute inputs = arguments.raw("input_axes"), outputs = arguments.raw("output_axes");
   if (inputs && outputs)
-    return {sizeAlong(type, arguments.reals("input_axes")),
-            sizeAlong(type, arguments.reals("output_axes"))};
+    return {sizeAlong(arguments, "input_axes", type), sizeAlong(arguments, "output_axes", type)};
   int64_t rank = type.getRank();
   if (rank < 2)
     return {type.getNumElements(), type.getNumElements()};

@@ -292,6 +292,15 @@ const Mistake mistakes[] = {
     {"Dense",
      R"("units": 2, "activation": {"class_name": "ReLU", "registered_name": "mine>ReLU", "config": {}})",
      "an activation that is not supported: 'ReLU'"},
+    {"Dense",
+     R"("units": 2, "kernel_initializer": {"class_name": "HeNormal", "config": {"seed": "a"}})",
+     "its initializer's argument 'seed' must be null, an integer or a SeedGenerator"},
+    {"Dense",
+     R"("units": 2, "kernel_initializer": {"class_name": "HeNormal", "config": {"input_axes": 1}})",
+     "its initializer's argument 'input_axes' must be null or a list of axes"},
+    {"Dense",
+     R"("units": 2, "kernel_initializer": {"class_name": "Orthogonal", "config": {"gain": []}})",
+     "its initializer's argument 'gain' is not supported; only plain numbers are"},
     {"ReLU", R"("max_value": -1)", "argument 'max_value' must be a number and not negative"},
     {"ReLU", R"("threshold": "a")", "argument 'threshold' must be a number and not negative"},
     {"LeakyReLU", R"("negative_slope": null)", "argument 'negative_slope' must be a number"},
@@ -363,6 +372,18 @@ TEST(ConfigErrors, dot_of_shapes_that_do_not_fit) {
 TEST(ConfigErrors, dot_over_the_batch) {
   EXPECT_THAT(diagnosePair(layer("Dot", "m", R"("axes": [1, 0])"), "[null, 4]"),
               ElementsAre(HasSubstr("argument 'axes' names axis 0, which is the batch")));
+}
+
+TEST(Config, initializer_may_have_axes_and_a_generator_of_seeds) {
+  Importing importing(sequential(
+      {input(),
+       layer("Dense", "d",
+             R"("units": 2, "kernel_initializer": {"class_name": "VarianceScaling", "config":
+                         {"scale": 2.0, "input_axes": [0], "output_axes": [1], "seed":
+                          {"class_name": "SeedGenerator", "config": {"seed": 3}}}})")}));
+  ASSERT_TRUE(succeeded(importing.model)) << testing::PrintToString(importing.diagnostics);
+  EXPECT_THAT(importing.module(),
+              AllOf(HasSubstr("input_axes = [0]"), HasSubstr("seed = 3 : i64")));
 }
 
 TEST(Config, activation_may_be_an_object) {

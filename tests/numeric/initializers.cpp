@@ -91,6 +91,20 @@ std::vector<Row> rows() {
       {"ScalingFanOut", scaling(3, "fan_out", "uniform"), matrix, within(3. / 60)},
       {"ScalingUntruncated", scaling(1, "fan_in", "untruncated_normal"), matrix,
        normal(0, std::sqrt(1. / 40))},
+      {"ScalingFanAvg", scaling(2, "fan_avg", "truncated_normal"), matrix,
+       truncated(std::sqrt(2. / 50))},
+      {"ScalingFanOutOfConvolution", scaling(1, "fan_out", "truncated_normal"), kernel,
+       truncated(std::sqrt(1 / out))},
+      {"ScalingOverAxes",
+       keras("VarianceScaling", "scale = 1.0 : f64, mode = \"fan_in\", distribution = \"uniform\", "
+                                "input_axes = [0, -1], output_axes = [1]"),
+       "10x20x30xf64", within(1. / 300)},
+      {"GlorotOverAxes", keras("GlorotUniform", "input_axes = [1], output_axes = [0]"), "40x60xf64",
+       within(2. / 100)},
+      {"TruncatedNormalWithMean",
+       keras("TruncatedNormal", "mean = 3.0 : f64, stddev = 2.0 : f64"),
+       matrix,
+       {3, 2 * 0.87962566103423978, 4, 3}},
       {"ScalingFanAvgOfBias", scaling(1, "fan_avg", "uniform"), "1000xf64", within(1. / 1000)},
   };
 }

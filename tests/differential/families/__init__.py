@@ -6,6 +6,7 @@ which returns the new node, or None if what it drew does not fit there.
 """
 
 from families import (
+    (,
     activation,
     convolution,
     core,
