@@ -97,7 +97,7 @@ Value Evaluator::load(Value buffer, Type element, AffineMap access, ArrayRef<Val
   if (step == Step::None)
     return fromMemory(writer.make<memref::LoadOp>(buffer, indices), element);
   if (step == Step::Strided)
-    return fromMemory(loadLanes(buffer, access, point), element);
+    return fromMemory(loadLanes(buffer, access, indices, point), element);
   return loadVector(buffer, element, indices, point.mask, point);
 }
 
@@ -140,17 +140,16 @@ Value Evaluator::laneStride(Value buffer, AffineMap access, Dim dim) {
   return total;
 }
 
-/// Elements that are not adjacent, in one gather; null if there is none for them.
-Value Evaluator::gatherLanes(Value buffer, AffineMap access, const Point &point) {
+/// Elements that are not adjacent, in one gather from where the `first` of them lies; null if there
+/// is none for them.
+Value Evaluator::gatherLanes(Value buffer, AffineMap access, ArrayRef<Value> first,
+                             const Point &point) {
   Type element = cast<MemRefType>(buffer.getType()).getElementType();
   if (element.getIntOrFloatBitWidth() < 32)
     return {};
   Value stride = laneStride(buffer, access, point.vectorDim);
   if (!stride)
     return {};
-  SmallVector<Value> indices;
-  for (AffineExpr index : access.getResults())
-    indices.push_back(writer.expression(index, point.at));
   // Offsets of known strides fit 32 bits, of which a gather takes twice as many.
   constexpr int64_t far = 1 << 26;
   auto known = constantOf(stride);
@@ -164,12 +163,13 @@ Value Evaluator::gatherLanes(Value buffer, AffineMap access, const Point &point)
   Value mask =
       point.mask ? point.mask : writer.make<arith::ConstantOp>(DenseElementsAttr::get(lanes, true));
   Value zero = writer.make<arith::ConstantOp>(type, writer.builder.getZeroAttr(type));
-  return writer.make<vector::GatherOp>(type, buffer, indices, offsets, mask, zero);
+  return writer.make<vector::GatherOp>(type, buffer, first, offsets, mask, zero);
 }
 
 /// Elements that are not adjacent, one by one if need be.
-Value Evaluator::loadLanes(Value buffer, AffineMap access, const Point &point) {
-  if (Value gathered = gatherLanes(buffer, access, point))
+Value Evaluator::loadLanes(Value buffer, AffineMap access, ArrayRef<Value> first,
+                           const Point &point) {
+  if (Value gathered = gatherLanes(buffer, access, first, point))
     return gathered;
   SmallVector<Value> elements;
   Value last = writer.add(extents[point.vectorDim], -1);
@@ -178,9 +178,10 @@ Value Evaluator::loadLanes(Value buffer, AffineMap access, const Point &point) {
     at[point.vectorDim] = writer.add(at[point.vectorDim], lane);
     if (point.mask)
       at[point.vectorDim] = writer.minimum(at[point.vectorDim], last);
-    SmallVector<Value> indices;
-    for (AffineExpr index : access.getResults())
-      indices.push_back(writer.expression(index, at));
+    SmallVector<Value> indices(first);
+    for (auto [axis, index] : llvm::enumerate(access.getResults()))
+      if (index.isFunctionOfDim(point.vectorDim))
+        indices[axis] = writer.expression(index, at);
     elements.push_back(writer.make<memref::LoadOp>(buffer, indices));
   }
   Type type = vectorOf(point.lanes, elements.front().getType());

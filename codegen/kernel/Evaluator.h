@@ -124,8 +124,10 @@ private:
   mlir::Value loadVector(mlir::Value buffer, mlir::Type element,
                          llvm::ArrayRef<mlir::Value> indices, mlir::Value mask, const Point &point);
   mlir::Value laneStride(mlir::Value buffer, mlir::AffineMap access, Dim dim);
-  mlir::Value gatherLanes(mlir::Value buffer, mlir::AffineMap access, const Point &point);
-  mlir::Value loadLanes(mlir::Value buffer, mlir::AffineMap access, const Point &point);
+  mlir::Value gatherLanes(mlir::Value buffer, mlir::AffineMap access,
+                          llvm::ArrayRef<mlir::Value> first, const Point &point);
+  mlir::Value loadLanes(mlir::Value buffer, mlir::AffineMap access,
+                        llvm::ArrayRef<mlir::Value> first, const Point &point);
   void storeLanes(mlir::Value buffer, mlir::AffineMap access, mlir::Value vector,
                   const Point &point);
   mlir::Value rowOf(const Point &point);
