@@ -204,7 +204,7 @@ def joined(folder):
     """A tensor joined with itself thirty times over, whose elements are indices: 2^30 ways from them
     to the input."""
     calls = {f"j{i}": (layer("Concatenate", f"j{i}", axis=1), [before, before]) for i, before in enumerate(["x", *(f"j{i}" for i in range(29))])}
-    calls["e"] = (layer("Embedding", "e", input_dim=1 << 35, output_dim=1 << 20), ["j29"])
+    calls["e"] = (layer("Embedding", "e", input_dim=5, output_dim=2), ["j29"])
     object = functional(calls, ["e"])
     object["config"]["layers"][0]["config"].update(dtype="int32", batch_shape=[None, None])
     return json.dumps(object).encode()
@@ -287,7 +287,7 @@ CASES = [
     ),
     Case("a layer called on itself", model(functional({"a": (dense("a"), ["a"])}, ["a"])), [r"layer 'a' .*part of a cycle"], ".json"),
     Case("models in models without end", nested_models, [r"expand to more than 20000 calls|nested more than 200 deep"], ".json"),
-    Case("indices joined without end", joined, [r"layer 'e' \(Embedding\)"], ".json"),
+    Case("indices joined without end", joined, [r"layer 'e' .*depends on unknown input sizes"], ".json"),
     Case("40,000 layers that are none", many(40_000), [r"40000 problems", r":1048577:\d+: note: layer 'l99' ", r"and 39900 more"], ".json"),
     Case("a negative size", changed(units=-4), [r"layer 'd'.*units"], ".json"),
     Case("a size that is no number", changed(units="many"), [r"layer 'd'.*units"], ".json"),

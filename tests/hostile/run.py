@@ -14,6 +14,8 @@ import tempfile
 
 import data
 import models
+import names
+import numpy as np
 from running import FORMWORK, Runner, problems
 
 SETTINGS = ["--optimizer", "adam", "--loss", "sparse_categorical_crossentropy"]
@@ -152,6 +154,26 @@ def absent_data(suite):
     suite.report(name, [] if said and result.status == 1 and not cached else ["was not told, or too late"], result.output)
 
 
+def indices(suite):
+    """An Embedding's indices are looked at before the step, whichever function takes them."""
+    folder = suite.fresh()
+    embedding = models.layer("Embedding", "e", input_dim=5, output_dim=2)
+    model = models.sequential(embedding, models.layer("Flatten", "f"), models.dense(), inputs=3)
+    model["config"]["layers"][0]["config"]["dtype"] = "int32"
+    (folder / "model.json").write_bytes(models.model(model)(folder))
+    made = suite.run([FORMWORK, "compile", "model.json", "-o", "program", "--train", "--optimizer", "sgd", "--loss", "mse"], folder)
+    for value in 5, -1, 2.5:
+        x = np.ones((8, 3))
+        x[6, 2] = value
+        np.savez(folder / "data.npz", x=x, y=np.zeros((8, 4)))
+        for command in ["train", "-o", "new.safetensors"], ["evaluate"], ["predict", "-o", "new.npz"]:
+            if not suite.wanted(name := f"index {value}: {command[0]}"):
+                continue
+            result = suite.run(["./program", *command, "--data", "data.npz"], folder)
+            said = f"'x', row 6, element [6,2]: the value is {value}, " in result.output
+            suite.report(name, [] if result.status == 1 and said and not result.left else ["is not refused"], made.output + result.output)
+
+
 def last_good(suite, program):
     """A loss that is no number leaves the old checkpoint alone."""
     if not suite.wanted(name := "NaN loss: the old checkpoint stays"):
@@ -179,7 +201,9 @@ def main(words):
         full_disk(suite, program)
         unwritable(suite, program)
         absent_data(suite)
+        indices(suite)
         last_good(suite, program)
+        names.check(suite)
         print(f"{suite.passed} passed, {suite.failed} failed")
         return 1 if suite.failed or not suite.passed else 0
 
