@@ -11,7 +11,7 @@ import numpy as np
 from running import BUILD, FORMWORK, ROOT
 
 NAMES = [
-    'quote " and \\ and \' and `touch harm` $(touch harm)',
+    "quote \" and \\ and ' and `touch harm` $(touch harm)",
     "line\n#error harm\r\n\t\x0b\x0c",
     "*/ } harm(); /* // ??/",
     "//\\",
@@ -30,7 +30,18 @@ NAMES = [
 ]
 SETTINGS = ["--optimizer", "adam", "--loss", "mse", "--metrics", "mae"]
 C = ["gcc", "-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only", "-x", "c"]
-CPP = ["g++", "-std=c++17", "-Wall", "-Wextra", "-Wpedantic", "-Wtrigraphs", "-Werror", "-fsyntax-only", "-x", "c++"]
+CPP = [
+    "g++",
+    "-std=c++17",
+    "-Wall",
+    "-Wextra",
+    "-Wpedantic",
+    "-Wtrigraphs",
+    "-Werror",
+    "-fsyntax-only",
+    "-x",
+    "c++",
+]
 USE = """#include "%s"
 int main(void) { return 0; }
 """
@@ -38,7 +49,10 @@ int main(void) { return 0; }
 
 def model():
     """A layer of each name; the first is the input's as well, the last the output's."""
-    layers = {name: (models.dense(name, units=3, activation="relu"), [before]) for before, name in zip(["x", *NAMES], NAMES)}
+    layers = {
+        name: (models.dense(name, units=3, activation="relu"), [before])
+        for before, name in zip(["x", *NAMES], NAMES)
+    }
     object = models.functional(layers, [NAMES[-1]])
     object["config"]["name"] = NAMES[0]
     return renamed(object, {"x": 'input */ "\n\u202e'})
@@ -65,7 +79,9 @@ def harmless(text, longest=4_000):
 
 
 def compiles(command, file, folder):
-    process = subprocess.run([*command, f"-I{ROOT}", f"-I{folder}", str(file)], capture_output=True, text=True)
+    process = subprocess.run(
+        [*command, f"-I{ROOT}", f"-I{folder}", str(file)], capture_output=True, text=True
+    )
     if process.returncode:
         yield f"{file.name} does not compile: {process.stderr[:1000]}"
 
@@ -81,7 +97,9 @@ class Names:
 
     def run(self, *command, folder=None):
         result = self.suite.run(command, folder or self.folder)
-        return [] if result.status == 0 else [f"{command[1]} ended with {result.status}: {result.output[:2000]}"], result.output
+        return (
+            [] if result.status == 0 else [f"{command[1]} ended with {result.status}: {result.output[:2000]}"]
+        ), result.output
 
     def compile(self, out, *options):
         return self.run(FORMWORK, "compile", "model.json", "-o", out, *options)[0]
@@ -96,7 +114,12 @@ class Names:
         yield from self.compile(file, f"--emit={kind}", "--train", "--name", "lib_" + kind, *SETTINGS)
         yield from self.header("lib_" + kind)
         (self.folder / "use.c").write_text(USE % ("lib_" + kind + ".h"))
-        link = subprocess.run(["gcc", "use.c", file, f"-I{ROOT}", "-o", "use", "-lm"], cwd=self.folder, capture_output=True, text=True)
+        link = subprocess.run(
+            ["gcc", "use.c", file, f"-I{ROOT}", "-o", "use", "-lm"],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+        )
         if kind != "shared" and link.returncode:
             yield f"does not link: {link.stderr[:500]}"
 
@@ -129,7 +152,9 @@ class Names:
         yield from self.summary("./program", "summary")
         for ending in ".keras", ".safetensors":
             yield from self.summary("./program", "train", "--data", "data.npz", "-o", "trained" + ending)
-            yield from self.summary("./program", "evaluate", "--data", "data.npz", "--weights", "trained" + ending)
+            yield from self.summary(
+                "./program", "evaluate", "--data", "data.npz", "--weights", "trained" + ending
+            )
         yield from self.summary("./program", "predict", "--input", "data.npz", "-o", "out.npz")
         if list(np.load(self.folder / "out.npz")) != [NAMES[-1]]:
             yield "the prediction has another name"
