@@ -19,9 +19,9 @@ std::string text(const char *format, ...) {
   return result;
 }
 
-std::string quoted(std::string_view words) {
+std::string printable(std::string_view words) {
   constexpr size_t longest = 80;
-  std::string result = "'";
+  std::string result;
   for (char c : words.substr(0, longest)) {
     if (c == '\\' || c == '\'')
       result += {'\\', c};
@@ -30,8 +30,10 @@ std::string quoted(std::string_view words) {
     else
       result += c;
   }
-  return result + (words.size() > longest ? "...'" : "'");
+  return result + (words.size() > longest ? "..." : "");
 }
+
+std::string quoted(std::string_view words) { return "'" + printable(words) + "'"; }
 
 std::string Mistakes::lines() const {
   std::string all;

@@ -19,6 +19,8 @@ namespace formwork::runtime {
 /// 'words' out of a file, printable, at most some eighty characters long: they may hold what a
 /// terminal obeys.
 std::string quoted(std::string_view words);
+/// The same without the quotes, for tables.
+std::string printable(std::string_view words);
 
 class Error : public std::exception {
 public:

@@ -47,12 +47,15 @@ std::string identifier(StringRef name) {
 std::string commentText(StringRef name) {
   std::string result;
   raw_string_ostream stream(result);
-  for (char c : name) {
+  constexpr size_t longest = 120;
+  for (char c : name.take_front(longest)) {
     if (isAlnum(c) || StringRef(" _/.:,+-=()[]<>|").contains(c))
       stream << c;
     else
       stream << '%' << format_hex_no_prefix(uint8_t(c), 2, /*Upper=*/true);
   }
+  if (name.size() > longest)
+    stream << "...";
   return result;
 }
 
@@ -79,7 +82,10 @@ static bool looksLikeMacro(StringRef name) {
 }
 
 std::string Scope::unique(StringRef name) {
-  std::string base = identifier(name);
+  constexpr size_t longest = 60; // 63 characters are as many as C's compilers must tell apart
+  std::string base = identifier(name.take_front(4 * longest));
+  if (base.size() > longest)
+    base = identifier(StringRef(base).take_front(longest));
   if (looksLikeMacro(base))
     base += '_';
   std::string result = base;

@@ -16,7 +16,7 @@ namespace formwork::source {
 std::string identifier(llvm::StringRef name);
 
 /// `name` for a comment on one line: letters, digits and harmless punctuation as they are, every
-/// other byte as %XX.
+/// other byte as %XX; what is longer than 120 bytes is cut.
 std::string commentText(llvm::StringRef name);
 
 /// `name` as short as a variable's should be: at most 40 characters, no `_` at its ends and none
@@ -30,7 +30,7 @@ public:
   explicit Scope(std::initializer_list<llvm::StringRef> taken = {});
   explicit Scope(const Scope *outer) : outer(outer) {}
 
-  /// identifier(name), with `_` appended if it looks like a macro and _2, _3, ... if it is taken.
+  /// identifier(name), cut to 60 characters, with `_` appended if it looks like a macro and _2, _3, ... if it is taken.
   std::string unique(llvm::StringRef name);
   void take(llvm::StringRef name) { taken.insert(name); }
 

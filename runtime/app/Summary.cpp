@@ -1,4 +1,5 @@
 // `summary`: what was compiled.
+#include "runtime/Error.h"
 #include "runtime/app/Json.h"
 #include "runtime/app/Options.h"
 
@@ -53,8 +54,9 @@ static void printTable(const formwork_model &model) {
          "parameters");
   for (const formwork_variable &variable : variables(model))
     if (variable.role == FORMWORK_WEIGHT)
-      printf("%-40s %-16s %12lld%s\n", variable.name, describeVariable(variable).c_str(),
-             (long long)countElements(variable), variable.trainable ? "" : "  (not trained)");
+      printf("%-40s %-16s %12lld%s\n", printable(variable.name).c_str(),
+             describeVariable(variable).c_str(), (long long)countElements(variable),
+             variable.trainable ? "" : "  (not trained)");
   Counts counts = count(model);
   printf("\n%lld parameters, %lld of them trainable; %lld in the optimizer\n",
          (long long)(counts.trainable + counts.fixed), (long long)counts.trainable,
@@ -65,7 +67,7 @@ static void printTable(const formwork_model &model) {
   for (const formwork_entry &entry : entries(model)) {
     std::string list;
     for (const formwork_tensor &tensor : buffers(entry))
-      list += (list.empty() ? "" : " ") + std::string(tensor.name) + ":" + describe(tensor);
+      list += (list.empty() ? "" : " ") + printable(tensor.name) + ":" + describe(tensor);
     printf("%-16s %-44s %s\n", entry.name, list.c_str(), describeCompilations(entry).c_str());
   }
 }

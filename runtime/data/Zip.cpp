@@ -230,9 +230,11 @@ static constexpr uint16_t version = 45, firstDay = 0x21; // ZIP64; 1 January 198
 
 /// The fields that a member's own header and its directory entry share.
 static void common(Record &record, const ZipMember &member, uint16_t extraSize) {
-  record << version << uint16_t(0) << uint16_t(0) << uint16_t(0) << firstDay << member.checksum
-         << clamp32(member.size) << clamp32(member.size) << uint16_t(member.name.size())
-         << extraSize;
+  auto isWide = [](char c) { return uint8_t(c) >= 0x80; };
+  bool utf8 = std::any_of(member.name.begin(), member.name.end(), isWide);
+  record << version << uint16_t(utf8 ? 1 << 11 : 0) << uint16_t(0) << uint16_t(0) << firstDay
+         << member.checksum << clamp32(member.size) << clamp32(member.size)
+         << uint16_t(member.name.size()) << extraSize;
 }
 
 void ZipWriter::add(const std::string &name,

@@ -147,9 +147,10 @@ private:
       rest.remove_prefix(1);
       if (uint8_t(c) < 0x20)
         return false;
-      if (c == '\\' && !escape(c))
+      if (c != '\\')
+        result += c;
+      else if (!escape(result))
         return false;
-      result += c;
     }
     if (rest.empty())
       return false;
@@ -157,14 +158,47 @@ private:
     return true;
   }
 
-  /// \" \\ \/ and control characters; names have no need for others.
-  bool escape(char &c) {
+  bool escape(std::string &result) {
     static constexpr std::string_view written = "\"\\/bfnrt", meant = "\"\\/\b\f\n\r\t";
-    size_t which = rest.empty() ? std::string_view::npos : written.find(rest.front());
-    if (which == std::string_view::npos)
+    if (rest.empty())
       return false;
-    c = meant[which];
+    char c = rest.front();
     rest.remove_prefix(1);
+    if (c == 'u')
+      return unicode(result);
+    size_t which = written.find(c);
+    if (which != std::string_view::npos)
+      result += meant[which];
+    return which != std::string_view::npos;
+  }
+
+  bool fourDigits(uint32_t &number) {
+    if (rest.size() < 4)
+      return false;
+    auto [end, error] = std::from_chars(rest.data(), rest.data() + 4, number, 16);
+    bool all = error == std::errc() && end == rest.data() + 4;
+    rest.remove_prefix(4);
+    return all;
+  }
+
+  /// A code point, of which large ones are written as two: into UTF-8.
+  bool unicode(std::string &result) {
+    uint32_t point = 0, low = 0;
+    if (!fourDigits(point))
+      return false;
+    if (point >= 0xd800 && point < 0xe000) {
+      if (point >= 0xdc00 || rest.substr(0, 2) != "\\u")
+        return false;
+      rest.remove_prefix(2);
+      if (!fourDigits(low) || low < 0xdc00 || low >= 0xe000)
+        return false;
+      point = 0x10000 + ((point - 0xd800) << 10) + (low - 0xdc00);
+    }
+    int more = point < 0x80 ? 0 : point < 0x800 ? 1 : point < 0x10000 ? 2 : 3; // bytes
+    static constexpr uint8_t first[] = {0, 0xc0, 0xe0, 0xf0};
+    result += char(first[more] | point >> 6 * more);
+    while (more-- > 0)
+      result += char(0x80 | (point >> 6 * more & 63));
     return true;
   }
 
@@ -212,8 +246,7 @@ static std::string quote(const std::string &words) {
   for (char c : words) {
     if (c == '"' || c == '\\')
       result += '\\';
-    if (uint8_t(c) >= 0x20)
-      result += c;
+    result += uint8_t(c) >= 0x20 ? std::string(1, c) : text("\\u%04x", unsigned(c));
   }
   return result + "\"";
 }

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <fcntl.h>
 #include <iterator>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -158,7 +159,7 @@ static int closeOthers(int descriptor) {
 bool runIsolated(uint64_t memory, const std::function<void(IsolatedWriter &)> &work,
                  const std::function<bool(IsolatedReader &)> &answer) {
   int ends[2];
-  if (pipe(ends))
+  if (pipe2(ends, O_CLOEXEC)) // no other child keeps it open
     throw std::bad_alloc();
   pid_t child = fork();
   if (child == 0) {

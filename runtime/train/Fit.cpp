@@ -120,7 +120,8 @@ private:
     if (warned || std::isfinite(step.loss()))
       return;
     warned = true;
-    std::string where = text("the loss became %g in epoch %lld, step %lld", step.loss(),
+    double loss = std::isnan(step.loss()) ? NAN : step.loss(); // its sign means nothing
+    std::string where = text("the loss became %g in epoch %lld, step %lld", loss,
                              (long long)(epoch + 1), (long long)(index + 1));
     std::string why = "a lower learning rate or scaled inputs may help";
     for (const Column &column : data.columns)

@@ -20,7 +20,7 @@ std::string formatMetrics(Metrics::Values values) {
   for (auto &[name, value] : values) {
     result += result.empty() ? "" : " - ";
     value = std::isnan(value) ? NAN : value; // without the sign that printf would show
-    result += name + text(std::fabs(value) > 1e-3 ? ": %.4f" : ": %.4e", value);
+    result += printable(name) + text(std::fabs(value) > 1e-3 ? ": %.4f" : ": %.4e", value);
   }
   return result;
 }

@@ -59,7 +59,9 @@ def models():
             seed("hdf5_weights", make.__name__ + ".h5", weights)
             if make is small:
                 seed("keras_archive", "small.keras", path.read_bytes())
-            with zipfile.ZipFile(path) as stored, zipfile.ZipFile(f"{path}.d", "w", zipfile.ZIP_DEFLATED) as deflated:
+            with zipfile.ZipFile(path) as stored, zipfile.ZipFile(
+                f"{path}.d", "w", zipfile.ZIP_DEFLATED
+            ) as deflated:
                 for member in stored.namelist():
                     deflated.writestr(zipfile.ZipInfo(member), stored.read(member), zipfile.ZIP_DEFLATED)
             seed("keras_archive", make.__name__ + "_deflated.keras", pathlib.Path(f"{path}.d").read_bytes())

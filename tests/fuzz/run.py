@@ -96,7 +96,9 @@ def runs(output):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seconds", type=int, default=4, help="per target")
     parser.add_argument("targets", nargs="*", metavar="TARGET")
     arguments = parser.parse_args()
@@ -104,7 +106,11 @@ def main():
     if unknown := set(targets) - set(TARGETS):
         parser.error(f"no target {', '.join(unknown)}; there are {', '.join(TARGETS)}")
 
-    subprocess.run(["ninja", "-C", str(BUILD), *(f"fuzz_{name}" for name in targets)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        ["ninja", "-C", str(BUILD), *(f"fuzz_{name}" for name in targets)],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
     passed = 0
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         results = pool.map(lambda name: fuzz(name, arguments.seconds), targets)

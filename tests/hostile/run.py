@@ -14,6 +14,8 @@ import tempfile
 
 import data
 import models
+import names
+import numpy as np
 from running import FORMWORK, Runner, problems
 
 SETTINGS = ["--optimizer", "adam", "--loss", "sparse_categorical_crossentropy"]
@@ -66,7 +68,9 @@ def refused_models(suite):
     for case in models.CASES:
         file = "model" + case.ending
         arguments = ["compile", file, "-o", "out.o", "--emit=obj", "--train", *SETTINGS]
-        suite.refuse("model", case, file, FORMWORK, arguments, ["compile", "absent.json", "-o", "x.o", "--emit=obj"])
+        suite.refuse(
+            "model", case, file, FORMWORK, arguments, ["compile", "absent.json", "-o", "x.o", "--emit=obj"]
+        )
 
 
 def refused_files(suite, program):
@@ -77,7 +81,14 @@ def refused_files(suite, program):
     good = suite.folder / "good.npz"
     for case in data.CHECKPOINTS:
         file = "weights" + case.ending
-        suite.refuse("checkpoint", case, file, program, ["train", "--data", good, "--weights", file, "-o", "new.safetensors"], idle)
+        suite.refuse(
+            "checkpoint",
+            case,
+            file,
+            program,
+            ["train", "--data", good, "--weights", file, "-o", "new.safetensors"],
+            idle,
+        )
 
 
 def full_disk(suite, program):
@@ -134,7 +145,9 @@ def unwritable(suite, program):
             found = [] if result.status == 1 else [f"exit status {result.status}"]
             if says not in result.output or place not in result.output:
                 found.append("does not say what is wrong")
-            if "Epoch" in result.output or any("libMLIR" not in p and p.endswith("model.json") for p in result.opened):
+            if "Epoch" in result.output or any(
+                "libMLIR" not in p and p.endswith("model.json") for p in result.opened
+            ):
                 found.append("began the work before")
             if result.left:
                 found.append(f"left {result.left} behind")
@@ -145,11 +158,62 @@ def absent_data(suite):
     if not suite.wanted(name := "absent data: told before compiling"):
         return
     folder = suite.fresh()
-    command = [FORMWORK, "train", suite.folder / "model.json", *SETTINGS, "--data", "gone.npz", "--validation-data", "lost.npz"]
+    command = [
+        FORMWORK,
+        "train",
+        suite.folder / "model.json",
+        *SETTINGS,
+        "--data",
+        "gone.npz",
+        "--validation-data",
+        "lost.npz",
+    ]
     result = suite.run(command, folder)
     said = all(f"{file}: cannot be opened" in result.output for file in ("gone.npz", "lost.npz"))
     cached = list((suite.folder / "cache").rglob("model"))
-    suite.report(name, [] if said and result.status == 1 and not cached else ["was not told, or too late"], result.output)
+    suite.report(
+        name,
+        [] if said and result.status == 1 and not cached else ["was not told, or too late"],
+        result.output,
+    )
+
+
+def indices(suite):
+    """An Embedding's indices are looked at before the step, whichever function takes them."""
+    folder = suite.fresh()
+    embedding = models.layer("Embedding", "e", input_dim=5, output_dim=2)
+    model = models.sequential(embedding, models.layer("Flatten", "f"), models.dense(), inputs=3)
+    model["config"]["layers"][0]["config"]["dtype"] = "int32"
+    (folder / "model.json").write_bytes(models.model(model)(folder))
+    made = suite.run(
+        [
+            FORMWORK,
+            "compile",
+            "model.json",
+            "-o",
+            "program",
+            "--train",
+            "--optimizer",
+            "sgd",
+            "--loss",
+            "mse",
+        ],
+        folder,
+    )
+    for value in 5, -1, 2.5:
+        x = np.ones((8, 3))
+        x[6, 2] = value
+        np.savez(folder / "data.npz", x=x, y=np.zeros((8, 4)))
+        for command in ["train", "-o", "new.safetensors"], ["evaluate"], ["predict", "-o", "new.npz"]:
+            if not suite.wanted(name := f"index {value}: {command[0]}"):
+                continue
+            result = suite.run(["./program", *command, "--data", "data.npz"], folder)
+            said = f"'x', row 6, element [6,2]: the value is {value}, " in result.output
+            suite.report(
+                name,
+                [] if result.status == 1 and said and not result.left else ["is not refused"],
+                made.output + result.output,
+            )
 
 
 def last_good(suite, program):
@@ -169,9 +233,13 @@ def main(words):
         folder = pathlib.Path(name)
         suite = Suite(words, folder)
         (folder / "good.npz").write_bytes(data.npz())
-        (folder / "model.json").write_bytes(models.model(models.sequential(models.dense(activation="softmax")))(folder))
+        (folder / "model.json").write_bytes(
+            models.model(models.sequential(models.dense(activation="softmax")))(folder)
+        )
         program = folder / "program"
-        made = suite.run([FORMWORK, "compile", folder / "model.json", "-o", program, "--train", *SETTINGS], folder)
+        made = suite.run(
+            [FORMWORK, "compile", folder / "model.json", "-o", program, "--train", *SETTINGS], folder
+        )
         if made.status:
             print(made.output)
         refused_models(suite)
@@ -179,7 +247,9 @@ def main(words):
         full_disk(suite, program)
         unwritable(suite, program)
         absent_data(suite)
+        indices(suite)
         last_good(suite, program)
+        names.check(suite)
         print(f"{suite.passed} passed, {suite.failed} failed")
         return 1 if suite.failed or not suite.passed else 0
 

@@ -48,7 +48,12 @@ class Runner:
         process = subprocess.Popen(
             [str(word) for word in command],
             cwd=folder,
-            env=dict(os.environ, LD_PRELOAD=str(self.shim), OPENED=str(log), FORMWORK_CACHE=str(self.folder / "cache")),
+            env=dict(
+                os.environ,
+                LD_PRELOAD=str(self.shim),
+                OPENED=str(log),
+                FORMWORK_CACHE=str(self.folder / "cache"),
+            ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -79,7 +84,10 @@ def problems(case, result, file, file_size, baseline, forbidden):
     for words in case.says:
         if not re.search(words, result.output):
             yield f"does not say {words!r}"
-    if re.search(r"PLEASE submit a bug|Stack dump|terminate called|Sanitizer|Assertion|[\x00-\x08\x0b-\x1f\x7f]", result.output):
+    if re.search(
+        r"PLEASE submit a bug|Stack dump|terminate called|Sanitizer|Assertion|[\x00-\x08\x0b-\x1f\x7f]",
+        result.output,
+    ):
         yield "says what no user should read"
     if len(result.output) > 20_000:
         yield f"says {len(result.output)} characters"
