@@ -78,6 +78,7 @@ def suites():
     yield script("training/proof.py", 20)
     yield script("cuda/run.py", 20)
     yield script("embedding/run.py", 15)
+    yield script("frontend/legacy.py", 10)
     yield script("examples.py", 15)
     yield script("structure.py", 10)
 
