@@ -30,7 +30,18 @@ static std::string moduleOf(std::string_view className) {
   return className == "Sequential" ? "keras" : "keras.layers";
 }
 
-/// The same value; layers say where their classes are from, as archives have it.
+/// The members that an object of an archive has beside class_name and config, as far as it lacks
+/// them: where its class is from.
+static std::vector<std::string> origin(const Json &object, std::string_view module) {
+  std::vector<std::string> parts;
+  if (!object.find("module"))
+    parts.push_back("\"module\": " + quotedJson(module));
+  if (!object.find("registered_name"))
+    parts.push_back("\"registered_name\": null");
+  return parts;
+}
+
+/// The same value; layers say where their classes are from.
 static std::string modernize(const Json &value, bool isLayer) {
   std::vector<std::string> parts;
   if (const Json::Array *elements = value.array()) {
@@ -40,11 +51,8 @@ static std::string modernize(const Json &value, bool isLayer) {
   }
   if (!value.object())
     return value.print();
-  bool isObject = isLayer && !value.text("class_name").empty();
-  if (isObject && !value.find("module"))
-    parts.push_back("\"module\": " + quotedJson(moduleOf(value.text("class_name"))));
-  if (isObject && !value.find("registered_name"))
-    parts.push_back("\"registered_name\": null");
+  if (std::string_view className = value.text("class_name"); isLayer && !className.empty())
+    parts = origin(value, moduleOf(className));
   for (const Json::Member &member : *value.object()) {
     bool holdsLayers = member.key == "layers" || member.key == "layer" ||
                        member.key == "forward_layer" || member.key == "backward_layer" ||
@@ -54,13 +62,24 @@ static std::string modernize(const Json &value, bool isLayer) {
   return "{" + llvm::join(parts, ", ") + "}";
 }
 
+static std::string modernizeOptimizer(const Json &value) {
+  if (!value.object())
+    return value.print();
+  std::vector<std::string> parts = origin(value, "keras.optimizers");
+  for (const Json::Member &member : *value.object())
+    parts.push_back(quotedJson(member.key) + ": " + member.value.print());
+  return "{" + llvm::join(parts, ", ") + "}";
+}
+
 /// training_config as compile_config; empty if there is none.
 static std::string compileConfig(const Json &training) {
   std::vector<std::string> parts;
   if (training.object())
     for (const Json::Member &member : *training.object()) {
-      std::string key = member.key == "optimizer_config" ? "optimizer" : member.key;
-      parts.push_back(quotedJson(key) + ": " + member.value.print());
+      if (member.key == "optimizer_config")
+        parts.push_back("\"optimizer\": " + modernizeOptimizer(member.value));
+      else
+        parts.push_back(quotedJson(member.key) + ": " + member.value.print());
     }
   return parts.empty() ? "" : "{" + llvm::join(parts, ", ") + "}";
 }
