@@ -4,6 +4,7 @@
 #include "frontend/Diagnostics.h"
 #include "frontend/keras/Archive.h"
 #include "frontend/keras/Keras.h"
+#include "frontend/keras/Legacy.h"
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -20,10 +21,6 @@ static std::string nameOf(const ImportOptions &options) {
   return options.name.empty() ? llvm::sys::path::stem(options.path).str() : options.name;
 }
 
-static bool startsWith(std::string_view bytes, std::string_view prefix) {
-  return bytes.substr(0, prefix.size()) == prefix;
-}
-
 static FailureOr<ImportedModel> read(MLIRContext &context, std::string bytes,
                                      const ImportOptions &options) {
   Diagnostics diagnostics(context, options.path);
@@ -32,12 +29,11 @@ static FailureOr<ImportedModel> read(MLIRContext &context, std::string bytes,
     return keras::importArchive(context, std::move(bytes), nameOf(options), diagnostics);
   if (first != bytes.npos && bytes[first] == '{')
     return keras::importConfig(context, std::move(bytes), nameOf(options), diagnostics);
-  if (startsWith(bytes, "\x89HDF\r\n\x1a\n"))
-    (void)diagnostics.add("this is an HDF5 file, the format of Keras 2, which is not supported; "
-                          "load it with Keras 3 and save it as .keras");
-  else
-    (void)diagnostics.add("this is no model that can be read: neither a .keras archive nor the "
-                          "JSON of model.to_json()");
+  if (keras::isLegacyFile(bytes))
+    return keras::importLegacyFile(context, std::move(bytes), nameOf(options), diagnostics);
+  (void)diagnostics.add(
+      "this is no model that can be read: neither a .keras archive nor an .h5 file "
+      "nor the JSON of model.to_json()");
   return diagnostics.report();
 }
 

@@ -30,6 +30,7 @@ struct LayerSummary {
   std::string name, className;
   std::vector<std::vector<int64_t>> outputShapes; // of its first call; -1 where any size goes
   int64_t parameters = 0, trainable = 0;          // elements of its variables
+  std::vector<std::string> variables;             // their names, inner layers' included
 };
 
 struct ImportedModel {
@@ -50,9 +51,10 @@ struct ImportedModel {
   Diagram diagram;
 };
 
-/// Reads a model file. Its kind is seen from its content, not from its name: a `.keras` archive or
-/// the JSON of `model.to_json()`. What is wrong with it is emitted as one error on `context`, with
-/// a note for each problem; no exception leaves. Loads the dialects it needs.
+/// Reads a model file. Its kind is seen from its content, not from its name: a `.keras`
+/// archive, an `.h5` file or the JSON of `model.to_json()`. What is wrong with it is emitted as one
+/// error on `context`, with a note for each problem; no exception leaves. Loads the dialects it
+/// needs.
 mlir::FailureOr<ImportedModel> importModel(mlir::MLIRContext &context,
                                            const ImportOptions &options);
 

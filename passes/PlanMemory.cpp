@@ -6,6 +6,8 @@
 // within a slot, a slot as large as its largest member; their offsets are host arithmetic at the
 // function's beginning.
 //
+// fw.arena_peak says which layers hold how much where most is held, for diagnostics.
+//
 // Refuses a buffer whose size depends on data.
 #include "passes/Passes.h"
 
@@ -56,6 +58,7 @@ private:
   Operation *positionOf(Operation *user, Operation *alloc);
   Span lifeOf(memref::AllocOp alloc, const BufferViewFlowAnalysis &views);
   int64_t placeStatic();
+  ArrayAttr peak();
   void assignSlots();
   LogicalResult hoistSizes();
   void rewrite(int64_t staticBytes);
@@ -156,6 +159,34 @@ int64_t Planner::placeStatic() {
     end = std::max(end, order[i]->offset + order[i]->bytes);
   }
   return end;
+}
+
+/// [layer, bytes] for each layer with buffers of known size that are live when most of them are,
+/// the largest first.
+ArrayAttr Planner::peak() {
+  auto liveAt = [&](int64_t position) {
+    return llvm::make_filter_range(buffers, [position](Buffer &buffer) {
+      return buffer.isStatic() && buffer.live.overlaps({position, position});
+    });
+  };
+  int64_t most = 0, where = -1;
+  for (const Buffer &start : buffers) { // the sum grows only where a life begins
+    int64_t bytes = 0;
+    for (Buffer &buffer : liveAt(start.live.first))
+      bytes += buffer.bytes;
+    if (bytes > most)
+      most = bytes, where = start.live.first;
+  }
+  llvm::MapVector<StringRef, int64_t> layers;
+  for (Buffer &buffer : liveAt(where))
+    layers[layerName(buffer.alloc.getLoc())] += buffer.bytes;
+  auto order = layers.takeVector();
+  llvm::stable_sort(order, [](auto &a, auto &b) { return a.second > b.second; });
+  Builder builder(function.getContext());
+  return builder.getArrayAttr(llvm::map_to_vector(order, [&](auto &layer) -> Attribute {
+    return builder.getArrayAttr(
+        {builder.getStringAttr(layer.first), builder.getI64IntegerAttr(layer.second)});
+  }));
 }
 
 /// Largest first, so that those that follow into a slot seldom make it larger. How large is judged
@@ -328,7 +359,10 @@ LogicalResult Planner::run() {
   int64_t staticBytes = placeStatic();
   assignSlots();
   addArenaFunction(staticBytes);
+  ArrayAttr atPeak = peak();
   rewrite(staticBytes);
+  if (staticBytes)
+    function->setAttr("fw.arena_peak", atPeak);
   if (slots.empty())
     function->setAttr("fw.arena_bytes",
                       Builder(function.getContext()).getI64IntegerAttr(staticBytes));

@@ -3,6 +3,7 @@
 
 #include "codegen/StateLayout.h"
 #include "codegen/package/Describe.h"
+#include "frontend/Diagnostics.h"
 #include "passes/Passes.h"
 #include "tools/Cost.h"
 #include "tools/InitialValues.h"
@@ -112,15 +113,32 @@ static LogicalResult lowerToKernels(ModuleOp module, const CompileOptions &optio
   return lower(module, [&](OpPassManager &passes) { buildKernelsPipeline(passes, options.fuse); });
 }
 
+/// Adds a note for each layer that holds memory where most is held.
+static void notePeak(InFlightDiagnostic &error, func::FuncOp function) {
+  auto peak = function->getAttrOfType<ArrayAttr>("fw.arena_peak");
+  if (!peak)
+    return;
+  for (auto layer : peak.getAsRange<ArrayAttr>()) {
+    StringRef name = cast<StringAttr>(layer[0]).getValue();
+    error.attachNote(error.getUnderlyingDiagnostic()->getLocation())
+        << (name.empty() ? "what belongs to no layer" : "layer " + quoted(name)) << " holds "
+        << cast<IntegerAttr>(layer[1]).getInt() << " bytes where most memory is in use";
+  }
+}
+
 static LogicalResult checkArenas(ModuleOp module, int64_t limit) {
   LogicalResult result = success();
   for (const Entry &entry : readEntries(module, ""))
-    for (const ConcreteEntry &concrete : entry.concretes)
-      if (concrete.arenaBytes.value_or(0) > limit)
-        result = emitError(module.getLoc())
-                 << "'" << concrete.function << "' needs " << *concrete.arenaBytes
-                 << " bytes of arena, more than the " << limit
-                 << " of --max-arena; give a smaller --signature or a larger limit";
+    for (const ConcreteEntry &concrete : entry.concretes) {
+      if (concrete.arenaBytes.value_or(0) <= limit)
+        continue;
+      result = failure();
+      InFlightDiagnostic error = emitError(module.getLoc());
+      error << "'" << concrete.function << "' needs " << *concrete.arenaBytes
+            << " bytes of arena, more than the " << limit
+            << " of --max-arena; give a smaller --signature or a larger limit";
+      notePeak(error, module.lookupSymbol<func::FuncOp>(concrete.function));
+    }
   return result;
 }
 

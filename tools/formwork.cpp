@@ -16,7 +16,7 @@ static const char *examples = R"(Examples:
   formwork train digits.keras --data train.npz --epochs 10 -o trained.keras
   formwork summary digits.keras
 
-MODEL is a .keras archive or the JSON of model.to_json(); the content says which.
+MODEL is a .keras archive, an .h5 file or the JSON of model.to_json(); the content says which.
 Exit status: 0 success, 1 something is wrong with the model or the data, 2 with the command line.)";
 
 /// Runs the command line; what it returns is the exit status.

@@ -13,6 +13,7 @@ static void addParameters(LayerSummary &row, ModuleState &state, const Layer &la
   for (const LayerVariable &variable : state.stateOf(layer).variables) {
     int64_t elements = variable.type.getNumElements();
     row.parameters += elements;
+    row.variables.push_back(variable.symbol);
     row.trainable += trainable && variable.trainable ? elements : 0;
   }
 }

@@ -243,4 +243,72 @@ RankedTensorType WeightFile::typeOf(MLIRContext &context, const std::string &pat
   return {};
 }
 
+//===--- whole models ----------------------------------------------------------------------------
+
+std::optional<std::string> WeightFile::attribute(const std::string &name) const {
+  QuietErrors quiet;
+  Handle attribute(
+      H5Aexists(file->id, name.c_str()) > 0 ? H5Aopen(file->id, name.c_str(), H5P_DEFAULT) : -1,
+      H5Aclose);
+  Handle type(attribute ? H5Aget_type(attribute) : -1, H5Tclose);
+  Handle space(attribute ? H5Aget_space(attribute) : -1, H5Sclose);
+  // One string, which is in the file: no larger than that.
+  if (!type || !space || H5Tget_class(type) != H5T_STRING ||
+      H5Sget_simple_extent_npoints(space) != 1)
+    return {};
+  if (H5Tis_variable_str(type) > 0) {
+    char *data = nullptr;
+    if (H5Aread(attribute, type, &data) < 0 || !data)
+      return {};
+    std::string text(data);
+    H5free_memory(data);
+    return text;
+  }
+  size_t size = H5Tget_size(type);
+  if (size > file->bytes.size())
+    return {};
+  std::string text(size, '\0');
+  if (H5Aread(attribute, type, text.data()) < 0)
+    return {};
+  return text.substr(0, text.find('\0'));
+}
+
+/// Groups may contain themselves; what Keras writes is neither this deep nor this many.
+static constexpr unsigned deepest = 32;
+static constexpr size_t mostDatasets = 100'000;
+
+static void collect(hid_t file, const std::string &path, unsigned depth,
+                    std::vector<std::string> &found) {
+  Handle group(H5Gopen2(file, path.c_str(), H5P_DEFAULT), H5Gclose);
+  H5G_info_t info;
+  if (!group || depth > deepest || H5Gget_info(group, &info) < 0)
+    return;
+  for (hsize_t i = 0; i < info.nlinks && found.size() < mostDatasets; ++i) {
+    ssize_t length =
+        H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, nullptr, 0, H5P_DEFAULT);
+    if (length <= 0)
+      return;
+    std::string name(length + 1, '\0');
+    H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, name.data(), name.size(),
+                       H5P_DEFAULT);
+    name.pop_back();
+    std::string member = path + "/" + name;
+    if (!exists(group, name))
+      continue;
+    Handle object(H5Oopen(group, name.c_str(), H5P_DEFAULT), H5Oclose);
+    if (object && H5Iget_type(object) == H5I_DATASET)
+      found.push_back(member);
+    else if (object && H5Iget_type(object) == H5I_GROUP)
+      collect(file, member, depth + 1, found);
+  }
+}
+
+std::vector<std::string> WeightFile::datasets(const std::string &group) const {
+  QuietErrors quiet;
+  std::vector<std::string> found;
+  if (exists(file->id, group))
+    collect(file->id, group, 0, found);
+  return found;
+}
+
 } // namespace formwork::keras

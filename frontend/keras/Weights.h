@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 namespace formwork::keras {
 
@@ -25,6 +26,12 @@ public:
   /// to. On failure `problem` says why.
   std::optional<std::vector<char>> read(const std::string &path, mlir::RankedTensorType type,
                                         std::string &problem);
+
+  /// The text of a string attribute of the file's root; nothing if there is none such.
+  std::optional<std::string> attribute(const std::string &name) const;
+
+  /// The paths of all datasets below a group, in alphabetical order; links are not followed.
+  std::vector<std::string> datasets(const std::string &group) const;
 
   /// The type at `path`: float32, float64, int32 or int64 of a static shape; null and a problem if
   /// there is none such.

@@ -23,6 +23,10 @@ static constexpr Command commands[] = {
      "--data images.npy -o predictions.npz",
      "Computes the outputs for all samples and writes them by name (.npz), or the single one\n"
      "(.npy)."},
+    {"convert", "weights from one kind of file to another", convertCommand, "wo",
+     "--weights trained.safetensors -o trained.keras",
+     "Writes the model's variables, those inside or those of --weights, as the ending of the file\n"
+     "to write says: .keras (an archive that Keras loads), .safetensors or .npz (arrays by name)."},
     {"bench", "how fast the model runs here", bench, "BStj", "--batch-size 32",
      "Times predict and, if the model trains, train_step on random data, and prints medians."},
     {"summary", "variables, functions and memory", summary, "j", "",
@@ -92,7 +96,7 @@ static constexpr OptionRow optionRows[] = {
     {'S', "seed", "S", [](Options &o, Words n, Words w) { o.seed = wholeNumber(n, w, INT64_MIN); },
      "of fresh weights, shuffling and dropout (0): the same\nseed gives the same bits"},
     {'w', "weights", "FILE", [](Options &o, Words, Words w) { o.weights = w; },
-     "begin with this checkpoint (.keras or .safetensors)"},
+     "begin with these variables (.keras, .safetensors,\n.npz or .weights.h5)"},
     {'o', "output", "FILE", [](Options &o, Words, Words w) { o.output = w; }, "file to write"},
     {'t', "threads", "N",
      [](Options &o, Words n, Words w) {

@@ -57,6 +57,7 @@ std::optional<Options> parseOptions(int argc, char **argv, const formwork_model 
 int train(const formwork_model &, const Options &);
 int evaluateCommand(const formwork_model &, const Options &);
 int predictCommand(const formwork_model &, const Options &);
+int convertCommand(const formwork_model &, const Options &);
 int bench(const formwork_model &, const Options &);
 int summary(const formwork_model &, const Options &);
 

@@ -2,7 +2,8 @@
 //
 // A .keras archive (through the module of keras_io/) or a safetensors file. Both hold all variables
 // but metric sums, and how far training has come; a run that is cut in two and resumed ends in the
-// same bits.
+// same bits. A .npz file holds the variables alone, by their names ("dense/kernel"). Keras's
+// .weights.h5 can be read.
 #pragma once
 
 #include "runtime/Instance.h"

@@ -1,4 +1,4 @@
-// libformwork_keras_io.so: reads and writes .keras archives; see keras_io.h.
+// libformwork_keras_io.so: reads and writes .keras archives, reads .weights.h5; see keras_io.h.
 //
 // An archive is what keras.models.load_model opens: config.json with the compile settings merged
 // in, metadata.json, model.weights.h5. What Keras has no place for (the state of the model's
@@ -82,6 +82,8 @@ static const ZipMember *findMember(const std::vector<ZipMember> &members, const 
 
 static Position load(const std::string &path, const formwork_model &model, std::byte *variables) {
   FileBytes content = readFile(path);
+  if (!isZip(content.bytes)) // a .weights.h5 alone
+    return {0, 0, false, readWeights(content.bytes, path, model, variables)};
   std::vector<ZipMember> members = readZipDirectory(content, path);
   const ZipMember *weights = findMember(members, "model.weights.h5");
   if (!weights)

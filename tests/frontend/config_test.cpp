@@ -596,7 +596,7 @@ TEST(ConfigErrors, file_of_another_kind) {
   EXPECT_THAT(diagnose("hello"), ElementsAre(HasSubstr("this is no model that can be read")));
   EXPECT_THAT(diagnose(""), ElementsAre(HasSubstr("this is no model that can be read")));
   EXPECT_THAT(diagnose("\x89HDF\r\n\x1a\n"),
-              ElementsAre(HasSubstr("this is an HDF5 file, the format of Keras 2")));
+              ElementsAre(HasSubstr("this HDF5 file is truncated or corrupt")));
 }
 
 TEST(ConfigErrors, missing_file) {

@@ -13,7 +13,7 @@ namespace formwork {
 void addModel(CLI::App &command, CompileOptions &options) {
   command
       .add_option("MODEL", options.model,
-                  "A .keras archive, or the JSON of model.to_json(): fresh weights")
+                  "A .keras archive or .h5 file, or the JSON of model.to_json(): fresh weights")
       ->required()
       ->option_text(" ");
 }

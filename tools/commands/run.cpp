@@ -1,5 +1,5 @@
-// formwork train, evaluate, predict and bench: a program is compiled, unless it was before, and
-// run.
+// formwork train, evaluate, predict, convert and bench: a program is compiled, unless it was
+// before, and run.
 //
 // Options that the program has are its own; they are read here only to pass them on, and to refuse
 // what it would refuse before anything is compiled.
@@ -53,6 +53,14 @@ The model is compiled once for this batch size and machine; the next run begins 
      R"(Example:
   formwork predict trained.keras --input images.npy -o predictions.npy)",
      false},
+    {"convert", "A model and its weights as a .keras archive, .safetensors or .npz",
+     R"(Examples:
+  formwork convert digits.h5 -o digits.keras
+  formwork convert digits.keras -o weights.npz
+  formwork convert digits.json --weights weights.npz -o digits.keras
+Arrays of .safetensors and .npz are called as variables are: layer/variable, as in dense/kernel, and
+optimizer/layer/variable/slot. What is missing of the optimizer is as in the beginning.)",
+     true},
     {"bench", "How fast a model runs on this machine",
      R"(Examples:
   formwork bench digits.keras --batch-size 32
@@ -103,8 +111,21 @@ static llvm::Error checkFiles(const CLI::App &command) {
   }
 }
 
+/// A model without optimizer and loss has weights alone to convert.
+static int chooseTraining(CompileOptions &options) {
+  Session session(options.model);
+  auto model = importModel(session.context, {.path = options.model, .name = options.name});
+  if (failed(model))
+    return session.status(failure());
+  options.train = !model->compileConfig.empty() || !options.settings.empty();
+  return 0;
+}
+
 static int compileAndRun(Arguments &arguments) {
   arguments.options.name = modelName(arguments.options);
+  if (arguments.forwarded.front() == "convert")
+    if (int status = chooseTraining(arguments.options))
+      return status;
   auto path = cachedProgramPath(arguments.options, libraryFolder());
   if (!path)
     return report(path.takeError());

@@ -1,0 +1,211 @@
+// Turns the configuration of an .h5 file into that of an archive and finds each variable's dataset.
+//
+// A dataset is found by the end of its path: Keras writes inner/within/kernel of the layer `inner`
+// as model_weights/inner/within/kernel, and a cell's variables one level deeper. The attribute with
+// the names in order is not read: its strings may all be one, as large as the file. Where two
+// datasets fit equally well, none is taken.
+#include "frontend/keras/Legacy.h"
+
+#include "frontend/keras/Keras.h"
+#include "frontend/keras/Weights.h"
+
+#include "ir/Dialect.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "llvm/ADT/StringExtras.h"
+
+using namespace mlir;
+
+namespace formwork::keras {
+
+bool isLegacyFile(std::string_view bytes) { return bytes.substr(0, 8) == "\x89HDF\r\n\x1a\n"; }
+
+//===--- configuration ---------------------------------------------------------------------------
+
+static std::string quotedJson(std::string_view text) { return Json(std::string(text), 0).print(); }
+
+static std::string moduleOf(std::string_view className) {
+  if (className == "Functional")
+    return "keras.src.models.functional";
+  return className == "Sequential" ? "keras" : "keras.layers";
+}
+
+/// The members that an object of an archive has beside class_name and config, as far as it lacks
+/// them: where its class is from.
+static std::vector<std::string> origin(const Json &object, std::string_view module) {
+  std::vector<std::string> parts;
+  if (!object.find("module"))
+    parts.push_back("\"module\": " + quotedJson(module));
+  if (!object.find("registered_name"))
+    parts.push_back("\"registered_name\": null");
+  return parts;
+}
+
+/// The same value; layers say where their classes are from.
+static std::string modernize(const Json &value, bool isLayer) {
+  std::vector<std::string> parts;
+  if (const Json::Array *elements = value.array()) {
+    for (const Json &element : *elements)
+      parts.push_back(modernize(element, isLayer));
+    return "[" + llvm::join(parts, ", ") + "]";
+  }
+  if (!value.object())
+    return value.print();
+  if (std::string_view className = value.text("class_name"); isLayer && !className.empty())
+    parts = origin(value, moduleOf(className));
+  for (const Json::Member &member : *value.object()) {
+    bool holdsLayers = member.key == "layers" || member.key == "layer" ||
+                       member.key == "forward_layer" || member.key == "backward_layer" ||
+                       member.key == "cell" || member.key == "cells";
+    parts.push_back(quotedJson(member.key) + ": " + modernize(member.value, holdsLayers));
+  }
+  return "{" + llvm::join(parts, ", ") + "}";
+}
+
+static std::string modernizeOptimizer(const Json &value) {
+  if (!value.object())
+    return value.print();
+  std::vector<std::string> parts = origin(value, "keras.optimizers");
+  for (const Json::Member &member : *value.object())
+    parts.push_back(quotedJson(member.key) + ": " + member.value.print());
+  return "{" + llvm::join(parts, ", ") + "}";
+}
+
+/// training_config as compile_config; empty if there is none.
+static std::string compileConfig(const Json &training) {
+  std::vector<std::string> parts;
+  if (training.object())
+    for (const Json::Member &member : *training.object()) {
+      if (member.key == "optimizer_config")
+        parts.push_back("\"optimizer\": " + modernizeOptimizer(member.value));
+      else
+        parts.push_back(quotedJson(member.key) + ": " + member.value.print());
+    }
+  return parts.empty() ? "" : "{" + llvm::join(parts, ", ") + "}";
+}
+
+/// What an attribute of the file says; null if it is not there or no JSON.
+static std::optional<Json> readAttribute(WeightFile &file, const char *name) {
+  std::optional<std::string> text = file.attribute(name);
+  if (!text)
+    return {};
+  auto parsed = parseJson(*text);
+  if (Json *json = std::get_if<Json>(&parsed))
+    return std::move(*json);
+  return {};
+}
+
+/// The text of an archive's config.json, or a problem.
+static std::optional<std::string> readConfig(WeightFile &file, std::string &problem) {
+  std::optional<Json> config = readAttribute(file, "model_config");
+  if (!config || !config->object()) {
+    problem = file.members("layers")
+                  ? "this file has weights but no model; save the whole model, "
+                    "with model.save"
+                  : "this HDF5 file is no Keras model: its attribute model_config "
+                    "is missing or no JSON";
+    return {};
+  }
+  std::string version = file.attribute("keras_version").value_or("");
+  if (StringRef(version).starts_with("1.") || StringRef(version).starts_with("2.")) {
+    problem = "this file is by Keras " + quoted(version) +
+              ", whose format is not supported; load it with Keras 3 and save it as .keras";
+    return {};
+  }
+  std::string text = modernize(*config, /*isLayer=*/true);
+  std::optional<Json> training = readAttribute(file, "training_config");
+  std::string compiled = training ? compileConfig(*training) : "";
+  if (!compiled.empty())
+    text.insert(text.size() - 1, ", \"compile_config\": " + compiled);
+  return text;
+}
+
+//===--- weights ---------------------------------------------------------------------------------
+
+/// How many components two paths have in common at their ends.
+static unsigned commonEnd(StringRef a, StringRef b) {
+  unsigned count = 0;
+  while (!a.empty() && !b.empty()) {
+    auto [restOfA, lastOfA] = a.rsplit('/');
+    auto [restOfB, lastOfB] = b.rsplit('/');
+    // rsplit gives the whole as the first part where there is no '/'.
+    bool endsA = !a.contains('/'), endsB = !b.contains('/');
+    if ((endsA ? a : lastOfA) != (endsB ? b : lastOfB))
+      break;
+    ++count;
+    a = endsA ? "" : restOfA;
+    b = endsB ? "" : restOfB;
+  }
+  return count;
+}
+
+/// The dataset that fits the variable best; empty if none does or several do.
+static std::string bestFit(StringRef variable, ArrayRef<std::string> datasets) {
+  unsigned best = 0;
+  std::string found;
+  for (const std::string &dataset : datasets) {
+    unsigned common = commonEnd(variable, dataset);
+    if (common > best)
+      best = common, found = dataset;
+    else if (common == best)
+      found.clear();
+  }
+  return found;
+}
+
+static void readLayer(const LayerSummary &layer, ImportedModel &model, WeightFile &file,
+                      Diagnostics &diagnostics) {
+  std::string group = "model_weights/" + layer.name;
+  std::vector<std::string> datasets = file.datasets(group);
+  if (datasets.size() != layer.variables.size()) {
+    (void)diagnostics.add("layer " + quoted(layer.name) + " has " +
+                          std::to_string(layer.variables.size()) + " variables, but " +
+                          quoted(group) + " of the file has " + std::to_string(datasets.size()));
+    return;
+  }
+  for (const std::string &symbol : layer.variables) {
+    auto variable = model.module->lookupSymbol<VariableOp>(symbol);
+    std::string dataset = bestFit(symbol, datasets), problem;
+    if (dataset.empty()) {
+      (void)diagnostics.add("variable " + quoted(symbol) + ": nothing in " + quoted(group) +
+                            " of the file is clearly its value; save the model as .keras");
+      continue;
+    }
+    auto type = cast<RankedTensorType>(variable.getType());
+    if (auto data = file.read(dataset, type, problem))
+      model.weights.push_back({symbol, type, std::move(*data)});
+    else
+      (void)diagnostics.add("variable " + quoted(symbol) + ": dataset " + quoted(dataset) + " " +
+                            problem);
+  }
+}
+
+FailureOr<ImportedModel> importLegacyFile(MLIRContext &context, std::string bytes,
+                                          const std::string &name, Diagnostics &diagnostics) {
+  auto opened = WeightFile::open(std::move(bytes));
+  if (std::holds_alternative<std::string>(opened)) {
+    (void)diagnostics.add("this HDF5 file is truncated or corrupt");
+    return diagnostics.report();
+  }
+  auto &file = std::get<WeightFile>(opened);
+  std::string problem;
+  std::optional<std::string> config = readConfig(file, problem);
+  if (!config) {
+    (void)diagnostics.add(problem);
+    return diagnostics.report();
+  }
+  FailureOr<ImportedModel> model = importConfig(context, std::move(*config), name, diagnostics);
+  if (failed(model))
+    return failure();
+  for (const LayerSummary &layer : model->layers)
+    readLayer(layer, *model, file, diagnostics);
+  if (failed(diagnostics.report()))
+    return failure();
+  if (file.members("optimizer_weights").value_or(0))
+    emitWarning(UnknownLoc::get(&context))
+        << "what the optimizer remembers is not read from .h5 files: training begins with a fresh "
+           "one; save the model as .keras to keep it";
+  return model;
+}
+
+} // namespace formwork::keras
