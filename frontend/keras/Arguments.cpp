@@ -126,6 +126,12 @@ const Json *ArgumentTable::fallback(llvm::StringRef name) const {
   return nullptr;
 }
 
+/// Whether the argument is a weight's regularizer or constraint.
+bool ArgumentTable::isOfWeight(llvm::StringRef name) const {
+  return (name.consume_back("_regularizer") || name.consume_back("_constraint")) &&
+         fallback((name + "_initializer").str());
+}
+
 std::vector<ArgumentTable::Problem> ArgumentTable::check(const Json &config) const {
   std::vector<Problem> problems;
   if (const Json::Object *members = config.object())
@@ -140,7 +146,7 @@ std::vector<ArgumentTable::Problem> ArgumentTable::check(const Json &config) con
     if (!value)
       continue;
     std::string problem = row.check ? row.check(*value) : "";
-    if (!row.check && !(*value == usual))
+    if (!row.check && !(*value == usual) && !isOfWeight(row.name))
       problem = "is not supported; only " + row.fallback.str() + " is";
     if (!problem.empty())
       problems.push_back({value, prefix + problem});
@@ -151,6 +157,11 @@ std::vector<ArgumentTable::Problem> ArgumentTable::check(const Json &config) con
 const Json &Arguments::operator[](llvm::StringRef name) const {
   const Json *value = config.find(std::string_view(name));
   return value ? *value : *table.fallback(name);
+}
+
+const Json *Arguments::find(llvm::StringRef name) const {
+  const Json *value = config.find(std::string_view(name));
+  return value ? value : table.fallback(name);
 }
 
 std::array<int64_t, 2> Arguments::pair(llvm::StringRef name) const {
