@@ -83,15 +83,27 @@ Prediction predictionOf(EntryFunction &entry, Value output) {
   return prediction;
 }
 
-/// Adds `value`, counted `weight` times, to a running mean.
-void track(EntryFunction &entry, const Tracker &tracker, Expr value, Expr weight) {
-  ImplicitLocOpBuilder &builder = entry.builder();
-  Expr total(builder, entry.read(tracker.total)), count(builder, entry.read(tracker.count));
-  entry.assign(tracker.total, (total + value).value());
-  entry.assign(tracker.count, (count + weight).value());
+/// Adds to what is remembered.
+void track(EntryFunction &entry, const Tracker &tracker, ArrayRef<Expr> ofBatch) {
+  SmallVector<Expr> sums;
+  for (VariableOp variable : tracker.sums)
+    sums.emplace_back(entry.builder(), entry.read(variable));
+  for (auto [variable, sum, addend] : llvm::zip_equal(tracker.sums, sums, ofBatch))
+    entry.assign(variable, (sum + addend).value());
 }
 
-/// The weighted sum of the outputs' losses; tracks it and them.
+/// What the trainable weights' regularizers add to the loss.
+Expr withPenalties(Model &model, EntryFunction &entry, Expr loss) {
+  for (auto [weight, regularizer] :
+       llvm::zip_equal(model.state.trainable, model.state.regularizers))
+    if (regularizer) {
+      Expr penalty = regularizer(Expr(entry.builder(), entry.read(weight)));
+      loss = loss + castTo(penalty, model.floatx);
+    }
+  return loss;
+}
+
+/// The weighted sum of the outputs' losses and of the weights' penalties; tracks it and them.
 Expr buildTotalLoss(Model &model, EntryFunction &entry, const ForwardPass &pass) {
   entry.enter("loss");
   ImplicitLocOpBuilder &builder = entry.builder();
@@ -104,21 +116,15 @@ Expr buildTotalLoss(Model &model, EntryFunction &entry, const ForwardPass &pass)
     Expr loss = buildLoss(*output.loss, Expr(builder, target), predictionOf(entry, value));
     // In `fit` Keras on TensorFlow does not see a batch's size here, and counts each batch once.
     if (!model.state.outputLosses.empty())
-      track(entry, *outputTracker++, loss, 1);
+      track(entry, *outputTracker++, {loss, 1});
     if (output.lossWeight != 1)
       loss = loss * output.lossWeight;
     total = total ? *total + loss : loss;
   }
+  total = withPenalties(model, entry, *total);
   Expr batch = castTo(countAlong(Expr(builder, pass.outputs.front()), 0), model.floatx);
-  track(entry, model.state.loss, *total * batch, batch);
+  track(entry, model.state.loss, {*total * batch, batch});
   return *total;
-}
-
-/// The mean of a sample's values.
-Expr meanOfSamples(Expr values) {
-  auto rank = cast<RankedTensorType>(values.value().getType()).getRank();
-  auto axes = llvm::to_vector(llvm::seq<int64_t>(1, rank));
-  return axes.empty() ? values : mean(values, axes);
 }
 
 void buildMetricUpdates(Model &model, EntryFunction &entry, const ForwardPass &pass) {
@@ -126,8 +132,7 @@ void buildMetricUpdates(Model &model, EntryFunction &entry, const ForwardPass &p
     entry.enter(tracked.name);
     Expr target(entry.builder(), pass.targets[tracked.output]);
     Prediction prediction = predictionOf(entry, pass.outputs[tracked.output]);
-    Expr samples = meanOfSamples(tracked.metric.values(target, prediction));
-    track(entry, tracker, sum(samples, 0), countAlong(samples, 0));
+    track(entry, tracker, tracked.metric.ofBatch(target, prediction, {}));
   }
 }
 
@@ -256,7 +261,7 @@ void buildResetMetrics(Model &model) {
   EntryFunction entry(model.module, "reset_metrics");
   ImplicitLocOpBuilder &builder = entry.builder();
   for (Tracker tracker : model.state.trackers())
-    for (VariableOp variable : {tracker.total, tracker.count}) {
+    for (VariableOp variable : tracker.sums) {
       auto zero = builder.getZeroAttr(variable.getType());
       entry.assign(variable, ConstantOp::create(builder, cast<ElementsAttr>(zero)));
     }
@@ -266,13 +271,20 @@ void buildResetMetrics(Model &model) {
 void buildMetrics(Model &model) {
   EntryFunction entry(model.module, "metrics");
   ImplicitLocOpBuilder &builder = entry.builder();
-  for (Tracker tracker : model.state.trackers()) {
+  auto add = [&](const Tracker &tracker, const MetricResult &result) {
     entry.enter(tracker.name);
-    Expr total(builder, entry.read(tracker.total)), count(builder, entry.read(tracker.count));
-    Expr mean = select(count > 0, total / count, 0);
-    auto type = cast<RankedTensorType>(tracker.total.getType());
-    entry.addResult(mean.value(), {tracker.name, "metric", type, {}});
-  }
+    SmallVector<Expr> sums;
+    for (VariableOp variable : tracker.sums)
+      sums.emplace_back(builder, entry.read(variable));
+    Value value = result(sums).value();
+    auto type = cast<RankedTensorType>(value.getType());
+    entry.addResult(value, {tracker.name, "metric", type, {}});
+  };
+  add(model.state.loss, meanResult);
+  for (auto [tracked, tracker] : llvm::zip_equal(model.config.metrics, model.state.metrics))
+    add(tracker, tracked.metric.result);
+  for (const Tracker &tracker : model.state.outputLosses)
+    add(tracker, meanResult);
   entry.finish();
 }
 
@@ -335,7 +347,9 @@ void buildTraining(Model &model, DictionaryAttr settings, Problems &problems) {
   model.config = readCompileConfig(settings, outputsOf(model.predict), model.floatx, problems);
   if (problems.any())
     return;
-  model.state = declareTrainingState(model.module, model.config, model.floatx);
+  model.state = declareTrainingState(model.module, model.config, model.floatx, problems);
+  if (problems.any())
+    return;
   buildTrainStep(model);
   buildEvaluateStep(model);
   buildGradientsEntry(model);

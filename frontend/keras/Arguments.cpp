@@ -194,6 +194,12 @@ const Json *ArgumentTable::fallback(llvm::StringRef name) const {
   return nullptr;
 }
 
+/// Whether the argument is a weight's regularizer or constraint.
+bool ArgumentTable::isOfWeight(llvm::StringRef name) const {
+  return (name.consume_back("_regularizer") || name.consume_back("_constraint")) &&
+         fallback((name + "_initializer").str());
+}
+
 std::vector<ArgumentTable::Problem> ArgumentTable::check(const Json &config) const {
   std::vector<Problem> problems;
   if (const Json::Object *members = config.object())
@@ -208,7 +214,7 @@ std::vector<ArgumentTable::Problem> ArgumentTable::check(const Json &config) con
     if (!value)
       continue;
     std::string problem = row.check ? row.check(*value) : "";
-    if (!row.check && !(*value == usual))
+    if (!row.check && !(*value == usual) && !isOfWeight(row.name))
       problem = "is not supported; only " + row.fallback.str() + " is";
     if (!problem.empty())
       problems.push_back({value, prefix + problem});
@@ -224,6 +230,11 @@ const Json &Arguments::operator[](llvm::StringRef name) const {
 std::vector<int64_t> Arguments::sizes(llvm::StringRef name, size_t count) const {
   std::vector<int64_t> given = integers(name);
   return given.size() == 1 ? std::vector<int64_t>(count, given[0]) : given;
+}
+
+const Json *Arguments::find(llvm::StringRef name) const {
+  const Json *value = config.find(std::string_view(name));
+  return value ? value : table.fallback(name);
 }
 
 std::vector<int64_t> Arguments::margins(llvm::StringRef name, size_t count) const {

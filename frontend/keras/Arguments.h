@@ -15,7 +15,9 @@ namespace formwork::keras {
 /// Says what is wrong with a value, and what would be right; "" if nothing is.
 using Check = std::string (*)(const Json &value);
 
-/// One row of a layer's table.
+/// One row of a layer's table. Arguments named `..._regularizer` and `..._constraint` belong to the
+/// weight whose `..._initializer` is in the table: LayerCall::weight takes them from there, and
+/// they need no check of their own. What they name is checked where training is attached.
 struct Argument {
   llvm::StringLiteral name;
   Check check;
@@ -23,7 +25,7 @@ struct Argument {
   llvm::StringLiteral fallback;
 };
 
-/// Any value but the row's fallback is refused: for what does not exist yet (regularizers).
+/// Any value but the row's fallback is refused: for what does not exist yet (LoRA).
 inline constexpr Check onlyDefault = nullptr;
 /// Any value: for what does not change the meaning (use_cudnn, unroll, seed).
 std::string anything(const Json &value);
@@ -82,6 +84,8 @@ public:
   const Json *fallback(llvm::StringRef name) const;
 
 private:
+  bool isOfWeight(llvm::StringRef name) const;
+
   llvm::ArrayRef<Argument> rows;
   std::vector<Json> fallbacks;
 };
@@ -93,6 +97,8 @@ public:
   Arguments(const Json &config, const ArgumentTable &table) : config(config), table(table) {}
 
   const Json &operator[](llvm::StringRef name) const;
+  /// Null if the layer has no such argument.
+  const Json *find(llvm::StringRef name) const;
   bool flag(llvm::StringRef name) const { return *(*this)[name].boolean(); }
   int64_t integer(llvm::StringRef name) const { return *(*this)[name].integer(); }
   double number(llvm::StringRef name) const { return *(*this)[name].real(); }

@@ -296,6 +296,10 @@ static void declareVariables(ModuleState &state, const Graph &graph, bool traina
                               "weight", known.prefix + "/" + variable.path);
       op.setTrainable(trainable && variable.trainable);
       op->setAttr("initializer", variable.initializer);
+      if (variable.regularizer)
+        op->setAttr("regularizer", variable.regularizer);
+      if (variable.constraint)
+        op->setAttr("constraint", variable.constraint);
     }
   }
 }

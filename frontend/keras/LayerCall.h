@@ -42,6 +42,7 @@ struct LayerVariable {
   mlir::RankedTensorType type;
   bool trainable = true;
   mlir::DictionaryAttr initializer;
+  mlir::Attribute regularizer, constraint; // as Keras writes them; null if there is none
 };
 
 /// What outlives one call of a layer.
@@ -105,6 +106,8 @@ public:
   void unify(int64_t a, int64_t b);
 
 private:
+  mlir::Attribute penaltyOf(const Weight &weight, llvm::StringRef kind);
+
   ModuleState &module;
   const Layer &layer;
   LayerState &state;

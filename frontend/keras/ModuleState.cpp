@@ -1,6 +1,8 @@
 // Names of layers and variables, symbols of sizes, and the variables themselves.
 #include "frontend/keras/ModuleState.h"
 
+#include "frontend/keras/Attributes.h"
+
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -164,6 +166,15 @@ DictionaryAttr LayerCall::initializer(StringRef argument) {
   return initializerAttribute(module.context, arguments[argument]);
 }
 
+/// The argument beside a weight's initializer: kernel_regularizer beside kernel_initializer.
+Attribute LayerCall::penaltyOf(const Weight &weight, StringRef kind) {
+  StringRef stem = weight.initializer;
+  if (!stem.consume_back("_initializer"))
+    return {};
+  const Json *given = arguments.find((stem + kind).str());
+  return given && !given->isNull() ? attributeOf(module.context, *given) : Attribute();
+}
+
 FailureOr<Value> LayerCall::weight(const Weight &weight) {
   if (!isReasonable(weight.shape))
     return fail("its variable '" + weight.name.str() + "' would have more than 2^40 elements");
@@ -183,6 +194,8 @@ FailureOr<Value> LayerCall::weight(const Weight &weight) {
     variable.type = type;
     variable.trainable = weight.trainable && layer.trainable;
     variable.initializer = weight.special ? weight.special : initializer(weight.initializer);
+    variable.regularizer = penaltyOf(weight, "_regularizer");
+    variable.constraint = penaltyOf(weight, "_constraint");
     state.variables.push_back(std::move(variable));
     known = std::prev(state.variables.end());
   }

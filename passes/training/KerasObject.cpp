@@ -103,9 +103,19 @@ StringRef Arguments::text(StringRef name, StringRef byDefault, StringRef none) {
   return byDefault;
 }
 
+/// What an array was made of, if Keras serialized it as one.
+static Attribute unwrapArray(Attribute value) {
+  auto object = dyn_cast_or_null<DictionaryAttr>(value);
+  auto name = object ? object.getAs<StringAttr>("class_name") : StringAttr();
+  if (!name || (name.getValue() != "__tensor__" && name.getValue() != "__numpy__"))
+    return value;
+  auto config = object.getAs<DictionaryAttr>("config");
+  return config ? config.get("value") : Attribute();
+}
+
 std::vector<double> Arguments::reals(StringRef name) {
   std::vector<double> numbers;
-  auto list = dyn_cast_or_null<ArrayAttr>(take(name));
+  auto list = dyn_cast_or_null<ArrayAttr>(unwrapArray(take(name)));
   for (Attribute element : list ? list.getValue() : ArrayRef<Attribute>()) {
     if (auto number = dyn_cast<FloatAttr>(element))
       numbers.push_back(number.getValueAsDouble());

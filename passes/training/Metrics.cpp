@@ -1,9 +1,8 @@
-// Accuracies, absolute and squared error, and crossentropies as metrics, as keras/src/metrics
-// computes them.
+// The table of metrics, and how one is read: its name, its type, and whether it can compare the
+// output with the target. What they compute is in MeanMetrics, ConfusionMetrics and ScoreMetrics.
 //
-// Refuses metrics that are no means over samples (AUC, precision, ...), and one whose target has
-// another shape than it needs.
-#include "passes/training/Metrics.h"
+// Refuses a metric whose target has another shape than it needs.
+#include "passes/training/MetricKinds.h"
 #include "passes/training/Registry.h"
 
 #include "ir/Dialect.h"
@@ -13,48 +12,14 @@ using namespace mlir;
 namespace formwork {
 
 static RankedTensorType typeOf(Expr x) { return cast<RankedTensorType>(x.value().getType()); }
-static int64_t lastAxis(Expr x) { return typeOf(x).getRank() - 1; }
-
-/// 1 where the two are equal, else 0.
-static Expr matches(Expr a, Expr b, FloatType type) { return castTo(equal(a, b), type); }
-
-/// The index of the largest element along the last axis.
-static Expr argmax(Expr x) {
-  return {x.build(), ArgmaxOp::create(x.build(), x.value(), lastAxis(x))};
-}
-
-//===--- formulas --------------------------------------------------------------------------------
-
-static MetricFormula accuracy(Arguments &, FloatType type) {
-  return [=](Expr y, const Prediction &p) { return matches(y, p.output, type); };
-}
-
-static MetricFormula binaryAccuracy(Arguments &arguments, FloatType type) {
-  float threshold = arguments.real("threshold", 0.5);
-  return [=](Expr y, const Prediction &p) {
-    return matches(y, castTo(p.output > threshold, typeOf(y).getElementType()), type);
-  };
-}
-
-static MetricFormula categoricalAccuracy(Arguments &, FloatType type) {
-  return [=](Expr y, const Prediction &p) { return matches(argmax(y), argmax(p.output), type); };
-}
-
-static MetricFormula sparseCategoricalAccuracy(Arguments &, FloatType type) {
-  return [=](Expr y, const Prediction &p) { return matches(y, argmax(p.output), type); };
-}
-
-static MetricFormula meanAbsoluteError(Arguments &, FloatType type) {
-  return [=](Expr y, const Prediction &p) {
-    return castTo(mean(abs(y - p.output), lastAxis(y)), type);
-  };
-}
 
 /// A loss under its own name.
 template <const char *loss>
-static MetricFormula lossAsMetric(Arguments &arguments, FloatType type) {
+static void lossAsMetric(Metric &metric, Arguments &arguments, const MetricSubject &) {
   LossFormula samples = readLossFormula(loss, arguments);
-  return [=](Expr y, const Prediction &p) { return castTo(samples(y, p), type); };
+  becomeMean(metric, [=, type = metric.type](Expr y, const Prediction &p) {
+    return castTo(samples(y, p), type);
+  });
 }
 
 //===--- the table -------------------------------------------------------------------------------
@@ -67,41 +32,81 @@ enum class Compares {
   /// A distribution for each of the output's.
   distributions,
   /// The index of a class for each distribution of the output.
-  classIndices
+  classIndices,
+  /// The metric says so itself.
+  either
 };
 
 struct MetricRow {
   SmallVector<StringRef> names;
   Compares compares;
-  MetricFormula (*read)(Arguments &, FloatType);
+  MetricReader read;
 };
 } // namespace
 
-static constexpr char squaredError[] = "MeanSquaredError", binary[] = "BinaryCrossentropy",
-                      categorical[] = "CategoricalCrossentropy",
-                      sparse[] = "SparseCategoricalCrossentropy";
+static constexpr char squaredError[] = "MeanSquaredError", absoluteError[] = "MeanAbsoluteError",
+                      percentageError[] = "MeanAbsolutePercentageError",
+                      logarithmicError[] = "MeanSquaredLogarithmicError",
+                      binary[] = "BinaryCrossentropy", categorical[] = "CategoricalCrossentropy",
+                      sparse[] = "SparseCategoricalCrossentropy", hinge[] = "Hinge",
+                      squaredHinge[] = "SquaredHinge", categoricalHinge[] = "CategoricalHinge",
+                      divergence[] = "KLDivergence", poisson[] = "Poisson", logCosh[] = "LogCosh";
 
 static ArrayRef<MetricRow> metrics() {
+  using enum Compares;
   static const MetricRow table[] = {
-      {{"Accuracy"}, Compares::values, accuracy},
-      {{"BinaryAccuracy", "binary_accuracy"}, Compares::values, binaryAccuracy},
-      {{"CategoricalAccuracy", "categorical_accuracy"},
-       Compares::distributions,
-       categoricalAccuracy},
+      {{"Accuracy"}, values, readAccuracy},
+      {{"BinaryAccuracy", "binary_accuracy"}, values, readBinaryAccuracy},
+      {{"CategoricalAccuracy", "categorical_accuracy"}, distributions, readCategoricalAccuracy},
       {{"SparseCategoricalAccuracy", "sparse_categorical_accuracy"},
-       Compares::classIndices,
-       sparseCategoricalAccuracy},
-      {{"MeanAbsoluteError", "mean_absolute_error", "mae", "MAE"},
-       Compares::values,
-       meanAbsoluteError},
-      {{squaredError, "mean_squared_error", "mse", "MSE"},
-       Compares::values,
-       lossAsMetric<squaredError>},
-      {{binary, "binary_crossentropy", "bce", "BCE"}, Compares::values, lossAsMetric<binary>},
-      {{categorical, "categorical_crossentropy"},
-       Compares::distributions,
-       lossAsMetric<categorical>},
-      {{sparse, "sparse_categorical_crossentropy"}, Compares::classIndices, lossAsMetric<sparse>},
+       classIndices,
+       readSparseCategoricalAccuracy},
+      {{"TopKCategoricalAccuracy", "top_k_categorical_accuracy"}, distributions, readTopK},
+      {{"SparseTopKCategoricalAccuracy", "sparse_top_k_categorical_accuracy"},
+       classIndices,
+       readSparseTopK},
+      {{absoluteError, "mean_absolute_error", "mae", "MAE"}, values, lossAsMetric<absoluteError>},
+      {{squaredError, "mean_squared_error", "mse", "MSE"}, values, lossAsMetric<squaredError>},
+      {{"RootMeanSquaredError", "root_mean_squared_error", "rmse", "RMSE"},
+       values,
+       readRootMeanSquaredError},
+      {{percentageError, "mean_absolute_percentage_error", "mape", "MAPE"},
+       values,
+       lossAsMetric<percentageError>},
+      {{logarithmicError, "mean_squared_logarithmic_error", "msle", "MSLE"},
+       values,
+       lossAsMetric<logarithmicError>},
+      {{"CosineSimilarity", "cosine_similarity"}, values, readCosineSimilarity},
+      {{"LogCoshError", "log_cosh", "logcosh"}, values, lossAsMetric<logCosh>},
+      {{"R2Score", "r2_score"}, values, readR2Score},
+      {{binary, "binary_crossentropy", "bce", "BCE"}, values, lossAsMetric<binary>},
+      {{categorical, "categorical_crossentropy"}, distributions, lossAsMetric<categorical>},
+      {{sparse, "sparse_categorical_crossentropy"}, classIndices, lossAsMetric<sparse>},
+      {{divergence, "kl_divergence", "kld", "KLD", "kullback_leibler_divergence"},
+       distributions,
+       lossAsMetric<divergence>},
+      {{poisson, "poisson"}, values, lossAsMetric<poisson>},
+      {{hinge, "hinge"}, values, lossAsMetric<hinge>},
+      {{squaredHinge, "squared_hinge"}, values, lossAsMetric<squaredHinge>},
+      {{categoricalHinge, "categorical_hinge"}, distributions, lossAsMetric<categoricalHinge>},
+      {{"AUC"}, values, readAUC},
+      {{"Precision"}, values, readPrecision},
+      {{"Recall"}, values, readRecall},
+      {{"TruePositives"}, values, readTruePositives},
+      {{"TrueNegatives"}, values, readTrueNegatives},
+      {{"FalsePositives"}, values, readFalsePositives},
+      {{"FalseNegatives"}, values, readFalseNegatives},
+      {{"SensitivityAtSpecificity"}, values, readSensitivityAtSpecificity},
+      {{"SpecificityAtSensitivity"}, values, readSpecificityAtSensitivity},
+      {{"PrecisionAtRecall"}, values, readPrecisionAtRecall},
+      {{"RecallAtPrecision"}, values, readRecallAtPrecision},
+      {{"F1Score"}, values, readF1Score},
+      {{"FBetaScore"}, values, readFBetaScore},
+      {{"IoU"}, either, readIoU},
+      {{"MeanIoU"}, either, readMeanIoU},
+      {{"BinaryIoU"}, values, readBinaryIoU},
+      {{"OneHotIoU"}, distributions, readOneHotIoU},
+      {{"OneHotMeanIoU"}, distributions, readOneHotMeanIoU},
   };
   return table;
 }
@@ -131,27 +136,29 @@ static bool fits(Compares compares, const MetricSubject &subject) {
     return !indices;
   case Compares::classIndices:
     return indices;
+  case Compares::either:
+    return true;
   }
   llvm_unreachable("all kinds are above");
 }
 
-/// The target as the formula needs it: of the output's rank and type, if it is compared with
+/// The target as the metric needs it: of the output's rank and type, if it is compared with
 /// numbers. A dimension of 1 is added where the target lacks it.
-static MetricFormula aligned(Compares compares, MetricFormula formula) {
-  if (compares != Compares::values)
-    return formula;
-  return [=](Expr y, const Prediction &p) {
+static void alignTarget(Metric &metric) {
+  metric.ofBatch = [ofBatch = metric.ofBatch](Expr y, const Prediction &p, SampleWeights weights) {
     SmallVector<int64_t> shape(typeOf(y).getShape());
     llvm::replace(shape, ShapedType::kDynamic, int64_t(-1));
     shape.resize(typeOf(p.output).getRank(), 1);
     Expr same(y.build(), ReshapeOp::create(y.build(), y.value(), shape));
-    return formula(castTo(same, typeOf(p.output).getElementType()), p);
+    return ofBatch(castTo(same, typeOf(p.output).getElementType()), p, weights);
   };
 }
 
 /// The type that the metric was created with: that of its total and count.
 static FloatType readType(Arguments &arguments, FloatType floatx) {
   StringRef type = arguments.text("dtype", "");
+  if (type == "int" || type == "int32" || type == "int64") // of metrics that count
+    return floatx;
   MLIRContext *context = floatx.getContext();
   if (type == "float32")
     return Float32Type::get(context);
@@ -188,8 +195,13 @@ std::optional<Metric> readMetric(Attribute keras, const MetricSubject &subject,
     return {};
   }
   Arguments arguments(("metric '" + object->name + "'").str(), object->config, problems);
-  Metric metric{readName(keras, *object, arguments), readType(arguments, subject.floatx), {}};
-  metric.values = aligned(row->compares, row->read(arguments, metric.type));
+  Metric metric;
+  metric.name = readName(keras, *object, arguments);
+  metric.type = readType(arguments, subject.floatx);
+  metric.sumType = metric.type;
+  row->read(metric, arguments, subject);
+  if (row->compares == Compares::values)
+    alignTarget(metric);
   arguments.finish();
   return metric;
 }

@@ -1,19 +1,37 @@
-// The metrics of Keras that are means over samples: from a target and an output, their values.
+// The metrics of Keras: what they remember of the batches, and what they make of that.
 #pragma once
 
 #include "passes/training/Losses.h"
 
 namespace formwork {
 
-/// One or more values for each sample, in the metric's type; samples along dimension 0.
-using MetricFormula = std::function<Expr(Expr target, const Prediction &)>;
+/// Sums over all batches, of one shape.
+struct Accumulator {
+  llvm::StringRef name;
+  llvm::SmallVector<int64_t> shape;
+};
+
+/// How much each sample counts, of rank 1; none: all count 1.
+using SampleWeights = std::optional<Expr>;
+
+/// What is shown, from the sums: a scalar.
+using MetricResult = std::function<Expr(llvm::ArrayRef<Expr> sums)>;
+
+/// Of a running mean: total / count, and 0 before the first batch.
+Expr meanResult(llvm::ArrayRef<Expr> sums);
 
 struct Metric {
   /// As Keras shows it, without the output's name.
   std::string name;
-  /// The type of its values, total and count: what the model was compiled with, else `floatx`.
+  /// The type of its result, and of its sums unless they are counts: what the model was compiled
+  /// with, else `floatx`.
   mlir::FloatType type;
-  MetricFormula values;
+  /// Of what is accumulated: `type`, or i64 for exact counts.
+  mlir::Type sumType;
+  llvm::SmallVector<Accumulator> accumulators;
+  /// What a batch adds to each accumulator.
+  std::function<llvm::SmallVector<Expr>(Expr target, const Prediction &, SampleWeights)> ofBatch;
+  MetricResult result;
 };
 
 /// An output and its target, as metrics are read for them.

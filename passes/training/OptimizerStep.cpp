@@ -30,6 +30,7 @@ public:
       if (gradients[i])
         move(i);
     averageWeights();
+    constrain();
     entry.assign(state.iterations, (steps + 1).value());
   }
 
@@ -161,6 +162,14 @@ private:
       if (int64_t frequency = settings.overwriteFrequency)
         assign(weight, select(isMultiple(whole + 1, frequency), next, w));
     }
+  }
+
+  /// Weights that have a gradient are brought back to what is allowed.
+  void constrain() {
+    for (auto [weight, constraint, gradient] :
+         llvm::zip_equal(training.trainable, training.constraints, gradients))
+      if (constraint && gradient)
+        assign(weight, constraint(read(weight)));
   }
 
   const Optimizer &optimizer;

@@ -12,5 +12,7 @@ std::vector<llvm::StringRef> scheduleNames();
 std::vector<llvm::StringRef> lossNames();
 std::vector<llvm::StringRef> metricNames();
 std::vector<llvm::StringRef> initializerNames();
+std::vector<llvm::StringRef> regularizerNames();
+std::vector<llvm::StringRef> constraintNames();
 
 } // namespace formwork

@@ -30,10 +30,17 @@ public:
     return variable;
   }
 
-  Tracker declareTracker(StringRef name, Type element) {
-    auto scalar = RankedTensorType::get({}, element);
-    return {name.str(), declare("metrics/" + name + "/total", scalar, "metric_state", 0),
-            declare("metrics/" + name + "/count", scalar, "metric_state", 0)};
+  Tracker declareTracker(StringRef name, ArrayRef<Accumulator> accumulators, Type element) {
+    Tracker tracker{name.str(), {}};
+    for (const Accumulator &sum : accumulators)
+      tracker.sums.push_back(declare("metrics/" + name + "/" + sum.name,
+                                     RankedTensorType::get(sum.shape, element), "metric_state", 0));
+    return tracker;
+  }
+
+  /// A running mean.
+  Tracker declareMean(StringRef name, Type element) {
+    return declareTracker(name, {{"total", {}}, {"count", {}}}, element);
   }
 
 private:
@@ -86,20 +93,29 @@ static OptimizerState declareOptimizer(Declarations &declarations, const Optimiz
   return state;
 }
 
-TrainingState declareTrainingState(ModuleOp module, const CompileConfig &config, FloatType floatx) {
+TrainingState declareTrainingState(ModuleOp module, const CompileConfig &config, FloatType floatx,
+                                   Problems &problems) {
   TrainingState state;
   for (auto variable : module.getOps<VariableOp>())
     if (variable.getTrainable())
       state.trainable.push_back(variable);
+  for (VariableOp weight : state.trainable) {
+    int64_t rank = cast<RankedTensorType>(weight.getType()).getRank();
+    state.regularizers.push_back(
+        readRegularizer(weight->getAttr("regularizer"), weight.getSymName(), rank, problems));
+    state.constraints.push_back(
+        readConstraint(weight->getAttr("constraint"), weight.getSymName(), rank, problems));
+  }
   Declarations declarations(module);
   state.optimizer = declareOptimizer(declarations, config.optimizer, state.trainable, floatx);
-  state.loss = declarations.declareTracker("loss", floatx);
+  state.loss = declarations.declareMean("loss", floatx);
   for (const TrackedMetric &metric : config.metrics)
-    state.metrics.push_back(declarations.declareTracker(metric.name, metric.metric.type));
+    state.metrics.push_back(declarations.declareTracker(metric.name, metric.metric.accumulators,
+                                                        metric.metric.sumType));
   auto hasLoss = [](const TrainedOutput &output) { return output.loss.has_value(); };
   if (llvm::count_if(config.outputs, hasLoss) > 1)
     for (const TrainedOutput &output : llvm::make_filter_range(config.outputs, hasLoss))
-      state.outputLosses.push_back(declarations.declareTracker(output.name + "_loss", floatx));
+      state.outputLosses.push_back(declarations.declareMean(output.name + "_loss", floatx));
   return state;
 }
 

@@ -4,15 +4,17 @@
 
 #include "ir/Dialect.h"
 #include "passes/training/CompileConfig.h"
+#include "passes/training/Penalties.h"
 
 #include "mlir/IR/BuiltinOps.h"
 
 namespace formwork {
 
-/// A running mean: total / count.
+/// What is remembered of all batches for something that is shown.
 struct Tracker {
   std::string name;
-  VariableOp total, count;
+  /// Of a running mean: total and count.
+  llvm::SmallVector<VariableOp> sums;
 };
 
 struct OptimizerState {
@@ -30,6 +32,9 @@ struct OptimizerState {
 struct TrainingState {
   /// What the optimizer moves, in module order, which is Keras's.
   llvm::SmallVector<VariableOp> trainable;
+  /// One for each of them; null if it has none.
+  llvm::SmallVector<Regularizer> regularizers;
+  llvm::SmallVector<Constraint> constraints;
   OptimizerState optimizer;
   /// The total loss, weighted by batch sizes.
   Tracker loss;
@@ -43,8 +48,9 @@ struct TrainingState {
 };
 
 /// Declares the variables at the end of the module's, with initializers, roles and, for those of
-/// the optimizer, their place in a Keras archive.
+/// the optimizer, their place in a Keras archive. Reads what the weights carry; what is wrong with
+/// it is reported.
 TrainingState declareTrainingState(mlir::ModuleOp module, const CompileConfig &config,
-                                   mlir::FloatType floatx);
+                                   mlir::FloatType floatx, Problems &problems);
 
 } // namespace formwork

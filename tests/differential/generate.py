@@ -67,14 +67,27 @@ def begin(draft, count):
     return [embedding(draft, i) if draft.inputs[i]["kind"] == "tokens" else i for i in inputs]
 
 
+# What a model ends in for losses of distributions and of numbers between 0 and 1; else in numbers.
+DISTRIBUTIONS = [
+    "SparseCategoricalCrossentropy",
+    "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy",
+    "KLDivergence",
+]
+FINAL = dict.fromkeys(
+    ["BinaryCrossentropy", "BinaryFocalCrossentropy", "MeanSquaredLogarithmicError", "Poisson", "Dice", "Tversky"],
+    "sigmoid",
+)
+
+
 def head(draft, at):
     """The last layer and its loss."""
-    loss = draft.rng.choice(list(LOSSES))
+    loss = draft.rng.choices(list(LOSSES), [draft.coverage.want(name) for name in LOSSES])[0]
     args = draft.arguments(loss)
     if len(draft.shapes[at]) > 1 and draft.rng.random() < 0.8:
         at = flatten(draft, at)
-    classes = 1 if loss == "BinaryCrossentropy" and draft.rng.random() < 0.5 else draft.rng.choice([2, 3, 10])
-    final = {"MeanSquaredError": "linear", "BinaryCrossentropy": "sigmoid"}.get(loss, "softmax")
+    classes = 1 if loss.startswith("Binary") and draft.rng.random() < 0.5 else draft.rng.choice([2, 3, 10])
+    final = FINAL.get(loss, "softmax" if loss in DISTRIBUTIONS else "linear")
     if args.get("from_logits"):
         final = "linear"
     dense_args = draft.arguments("Dense", units=classes, activation=final)
@@ -83,8 +96,8 @@ def head(draft, at):
 
 
 def optimizer(draft):
-    name = draft.rng.choice(list(OPTIMIZERS))
-    args = draft.arguments(name)
+    name = draft.rng.choices(list(OPTIMIZERS), [draft.coverage.want(name) for name in OPTIMIZERS])[0]
+    args = {**draft.arguments(name), **draft.pick("optimizer", "around")}
     rate = draft.pick("learning rate", "learning_rate", LEARNING_RATE["learning_rate"])
     return {"class": name, "args": args, "learning_rate": rate}
 

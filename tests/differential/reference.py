@@ -142,6 +142,9 @@ def make_layer(node, name):
         return keras.Sequential([make_layer(n, f"{name}_{i}") for i, n in enumerate(args["layers"])], name=name)
     trainable = args.pop("trainable", True)
     layer = getattr(keras.layers, node["layer"])(name=name, **args)
+    if hasattr(regularizer := getattr(layer, "kernel_regularizer", None), "factor"):
+        # A float32 tensor, which TensorFlow does not multiply by doubles.
+        regularizer.factor = float(regularizer.factor)
     layer.trainable = trainable
     return layer
 
@@ -232,11 +235,12 @@ def draw_target(loss, rng, shape):
     """Labels for an output of this shape."""
     if loss["class"] == "SparseCategoricalCrossentropy":
         return rng.integers(0, shape[-1], shape[:-1]).astype(np.int32)
-    if loss["class"] == "CategoricalCrossentropy":
+    if loss["class"] in ("CategoricalCrossentropy", "CategoricalFocalCrossentropy", "KLDivergence", "CategoricalHinge"):
         return np.eye(shape[-1])[rng.integers(0, shape[-1], shape[:-1])]
-    if loss["class"] == "BinaryCrossentropy":
+    if loss["class"] in ("BinaryCrossentropy", "BinaryFocalCrossentropy", "Dice", "Tversky", "Poisson"):
         return rng.integers(0, 2, shape).astype(np.float64)
-    return rng.normal(size=shape).astype(np.float32).astype(np.float64)
+    values = rng.normal(size=shape).astype(np.float32).astype(np.float64)
+    return np.abs(values) if loss["class"] == "MeanSquaredLogarithmicError" else values
 
 
 def token_limit(spec):

@@ -64,6 +64,8 @@ void addOpsCommand(CLI::App &program, int &status) {
     printList(llvm::outs(), "Losses", lossNames());
     printList(llvm::outs(), "Metrics", metricNames());
     printList(llvm::outs(), "Initializers", initializerNames());
+    printList(llvm::outs(), "Regularizers", regularizerNames());
+    printList(llvm::outs(), "Constraints", constraintNames());
     printOps(llvm::outs(), session.context);
     status = 0;
   });

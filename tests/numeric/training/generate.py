@@ -15,6 +15,7 @@ import sys
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import losses, metrics, optimizers
 from keras.optimizers import schedules
 
@@ -169,6 +170,39 @@ def metric_cases():
         ("twice", ("softmax", 3, "classes"), "sparse_categorical_crossentropy",
          ["accuracy", "accuracy"]),
         ("index_of_one_number", ("sigmoid", 1, "binary"), "mse", ["acc"]),
+        ("errors", ("linear", 2, "values"), "mse",
+         ["mape", metrics.RootMeanSquaredError(), metrics.CosineSimilarity(),
+          metrics.LogCoshError(), metrics.R2Score(), metrics.R2Score(
+              "variance_weighted_average", name="weighted")]),
+        ("logarithmic", ("sigmoid", 2, "binary"), "mse", ["msle", metrics.Poisson()]),
+        ("hinges", ("linear", 3, "one_hot"), "mse",
+         [metrics.Hinge(), metrics.SquaredHinge(), metrics.CategoricalHinge()]),
+        ("distributions", ("softmax", 3, "one_hot"), "categorical_crossentropy",
+         [metrics.KLDivergence(), metrics.TopKCategoricalAccuracy(k=2),
+          metrics.OneHotIoU(3, [0, 2]), metrics.OneHotMeanIoU(3, ignore_class=1),
+          metrics.MeanIoU(3, sparse_y_true=False, sparse_y_pred=False, name="mean")]),
+        ("classes", ("softmax", 3, "classes"), "sparse_categorical_crossentropy",
+         [metrics.SparseTopKCategoricalAccuracy(k=2), metrics.MeanIoU(3, sparse_y_pred=False),
+          metrics.IoU(3, [1], sparse_y_pred=False)]),
+        ("counts", ("sigmoid", 3, "binary"), "binary_crossentropy",
+         [metrics.TruePositives(), metrics.TrueNegatives(), metrics.FalsePositives(),
+          metrics.FalseNegatives(thresholds=0.4), metrics.BinaryIoU(threshold=0.45)]),
+        ("precision", ("sigmoid", 3, "binary"), "binary_crossentropy",
+         [metrics.Precision(), metrics.Recall(thresholds=0.3), metrics.Recall(class_id=1, name="of_one"),
+          metrics.Precision(top_k=2, name="of_top"), metrics.Recall(top_k=1, class_id=2, name="both")]),
+        ("at", ("sigmoid", 3, "binary"), "binary_crossentropy",
+         [metrics.SensitivityAtSpecificity(0.5), metrics.SpecificityAtSensitivity(0.5, 17),
+          metrics.PrecisionAtRecall(0.7, class_id=1), metrics.RecallAtPrecision(0.4)]),
+        ("auc", ("sigmoid", 3, "binary"), "binary_crossentropy",
+         [metrics.AUC(), metrics.AUC(curve="PR", name="pr"), metrics.AUC(curve="PRGAIN", name="gain"),
+          metrics.AUC(curve="PR", summation_method="minoring", name="minor"),
+          metrics.AUC(num_thresholds=11, summation_method="majoring", name="major"),
+          metrics.AUC(thresholds=[0.3, 0.31, 0.6], name="given")]),
+        ("auc_from_logits", ("linear", 1, "binary"), losses.BinaryCrossentropy(from_logits=True),
+         [metrics.AUC(from_logits=True), metrics.AUC(label_weights=[2.0], name="weighted")]),
+        ("f_scores", ("sigmoid", 3, "binary"), "binary_crossentropy",
+         [metrics.F1Score("macro"), metrics.F1Score("micro", threshold=0.4, name="micro"),
+          metrics.FBetaScore("weighted", beta=0.5)]),
     ]  # fmt: skip
     for name, head, loss, shown in rows:
         yield run(f"metric_{name}", [head], loss=loss, metrics=shown)
@@ -284,7 +318,14 @@ def schedule_cases():
         yield run(f"schedule_{name}", [("linear", 2, "values")], optimizer, loss="mse")
 
 
+def in_top_k_of_doubles():
+    """TensorFlow's op takes float32 only; the outputs here are far enough apart for that."""
+    original = tf.math.in_top_k
+    tf.math.in_top_k = lambda targets, predictions, k: original(targets, tf.cast(predictions, tf.float32), k)
+
+
 def main():
+    in_top_k_of_doubles()
     keras.config.set_floatx("float64")
     cases = [loss_cases, metric_cases, output_cases, optimizer_cases, optimizer_setting_cases, schedule_cases]
     rows = [json.dumps(row) for make in cases for row in make()]
