@@ -117,23 +117,9 @@ static void readOptimizer(ImportedModel &model, WeightFile &file, Diagnostics &d
   }
 }
 
-/// All that HDF5 does is done in a process of its own.
-static void readWeights(ImportedModel &model, std::string &bytes, Diagnostics &diagnostics) {
-  uint64_t size = bytes.size();
-  auto read = [&](IsolatedWriter &out) {
-    Diagnostics found(*model.module->getContext(), "");
-    std::variant<WeightFile, std::string> opened = WeightFile::open(std::move(bytes));
-    if (auto *problem = std::get_if<std::string>(&opened)) {
-      (void)found.add(std::move(*problem));
-    } else {
-      readVariables(model, std::get<WeightFile>(opened), found);
-      readOptimizer(model, std::get<WeightFile>(opened), found);
-    }
-    sendWeights(model, found, out);
-  };
-  auto receive = [&](IsolatedReader &in) { return receiveWeights(in, size, model, diagnostics); };
-  if (!runIsolated(memoryForWeights(size), read, receive))
-    (void)diagnostics.add("its model.weights.h5 is truncated or corrupt");
+static void readWeights(WeightFile &file, ImportedModel &model, Diagnostics &diagnostics) {
+  readVariables(model, file, diagnostics);
+  readOptimizer(model, file, diagnostics);
 }
 
 FailureOr<ImportedModel> importArchive(MLIRContext &context, std::string bytes,
@@ -148,7 +134,8 @@ FailureOr<ImportedModel> importArchive(MLIRContext &context, std::string bytes,
       importConfig(context, std::move(archive.config), name, diagnostics);
   if (failed(model))
     return failure();
-  readWeights(*model, archive.weights, diagnostics);
+  readWeightsIsolated(std::move(archive.weights), "its model.weights.h5", *model, diagnostics,
+                      readWeights);
   if (failed(diagnostics.report()))
     return failure();
   return model;

@@ -7,7 +7,7 @@
 #include "frontend/keras/Legacy.h"
 
 #include "frontend/keras/Keras.h"
-#include "frontend/keras/Weights.h"
+#include "frontend/keras/WeightTransfer.h"
 
 #include "ir/Dialect.h"
 
@@ -84,9 +84,22 @@ static std::string compileConfig(const Json &training) {
   return parts.empty() ? "" : "{" + llvm::join(parts, ", ") + "}";
 }
 
-/// What an attribute of the file says; null if it is not there or no JSON.
-static std::optional<Json> readAttribute(WeightFile &file, const char *name) {
-  std::optional<std::string> text = file.attribute(name);
+namespace {
+/// What the attributes of a file say.
+struct Attributes {
+  std::optional<std::string> config, version, training;
+};
+} // namespace
+
+static std::optional<Attributes> readAttributes(const std::string &bytes) {
+  auto texts = readAttributesIsolated(bytes, {"model_config", "keras_version", "training_config"});
+  if (!texts)
+    return {};
+  return Attributes{(*texts)[0], (*texts)[1], (*texts)[2]};
+}
+
+/// Null if there is no text, or if it is no JSON.
+static std::optional<Json> parse(const std::optional<std::string> &text) {
   if (!text)
     return {};
   auto parsed = parseJson(*text);
@@ -96,24 +109,21 @@ static std::optional<Json> readAttribute(WeightFile &file, const char *name) {
 }
 
 /// The text of an archive's config.json, or a problem.
-static std::optional<std::string> readConfig(WeightFile &file, std::string &problem) {
-  std::optional<Json> config = readAttribute(file, "model_config");
+static std::optional<std::string> makeConfig(const Attributes &attributes, std::string &problem) {
+  std::optional<Json> config = parse(attributes.config);
   if (!config || !config->object()) {
-    problem = file.members("layers")
-                  ? "this file has weights but no model; save the whole model, "
-                    "with model.save"
-                  : "this HDF5 file is no Keras model: its attribute model_config "
-                    "is missing or no JSON";
+    problem = "this HDF5 file is no Keras model: its attribute model_config is missing or no JSON; "
+              "if it has weights alone, save the whole model, with model.save";
     return {};
   }
-  std::string version = file.attribute("keras_version").value_or("");
+  std::string version = attributes.version.value_or("");
   if (StringRef(version).starts_with("1.") || StringRef(version).starts_with("2.")) {
     problem = "this file is by Keras " + quoted(version) +
               ", whose format is not supported; load it with Keras 3 and save it as .keras";
     return {};
   }
   std::string text = modernize(*config, /*isLayer=*/true);
-  std::optional<Json> training = readAttribute(file, "training_config");
+  std::optional<Json> training = parse(attributes.training);
   std::string compiled = training ? compileConfig(*training) : "";
   if (!compiled.empty())
     text.insert(text.size() - 1, ", \"compile_config\": " + compiled);
@@ -180,16 +190,20 @@ static void readLayer(const LayerSummary &layer, ImportedModel &model, WeightFil
   }
 }
 
+static void readWeights(WeightFile &file, ImportedModel &model, Diagnostics &diagnostics) {
+  for (const LayerSummary &layer : model.layers)
+    readLayer(layer, model, file, diagnostics);
+}
+
 FailureOr<ImportedModel> importLegacyFile(MLIRContext &context, std::string bytes,
                                           const std::string &name, Diagnostics &diagnostics) {
-  auto opened = WeightFile::open(std::move(bytes));
-  if (std::holds_alternative<std::string>(opened)) {
+  std::optional<Attributes> attributes = readAttributes(bytes);
+  if (!attributes) {
     (void)diagnostics.add("this HDF5 file is truncated or corrupt");
     return diagnostics.report();
   }
-  auto &file = std::get<WeightFile>(opened);
   std::string problem;
-  std::optional<std::string> config = readConfig(file, problem);
+  std::optional<std::string> config = makeConfig(*attributes, problem);
   if (!config) {
     (void)diagnostics.add(problem);
     return diagnostics.report();
@@ -197,11 +211,10 @@ FailureOr<ImportedModel> importLegacyFile(MLIRContext &context, std::string byte
   FailureOr<ImportedModel> model = importConfig(context, std::move(*config), name, diagnostics);
   if (failed(model))
     return failure();
-  for (const LayerSummary &layer : model->layers)
-    readLayer(layer, *model, file, diagnostics);
+  readWeightsIsolated(std::move(bytes), "this HDF5 file", *model, diagnostics, readWeights);
   if (failed(diagnostics.report()))
     return failure();
-  if (file.members("optimizer_weights").value_or(0))
+  if (attributes->training)
     emitWarning(UnknownLoc::get(&context))
         << "what the optimizer remembers is not read from .h5 files: training begins with a fresh "
            "one; save the model as .keras to keep it";

@@ -2,6 +2,7 @@
 #include "frontend/keras/WeightTransfer.h"
 
 #include "ir/Dialect.h"
+#include "runtime/keras_io/Isolated.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/SymbolTable.h"
@@ -12,7 +13,8 @@ namespace formwork::keras {
 
 static constexpr uint64_t mostWeights = 1 << 20, highestRank = 32;
 
-uint64_t memoryForWeights(uint64_t size) { return (uint64_t(64) << 20) + 2 * size; }
+/// Bytes that reading a file of `size` bytes may take.
+static uint64_t memoryForWeights(uint64_t size) { return (uint64_t(64) << 20) + 2 * size; }
 
 //===--- sending ---------------------------------------------------------------------------------
 
@@ -33,7 +35,8 @@ static void send(const std::vector<Weight> &weights, IsolatedWriter &out) {
   }
 }
 
-void sendWeights(const ImportedModel &model, const Diagnostics &found, IsolatedWriter &out) {
+/// In the child: the model's weights and optimizer state, and what is wrong with the file.
+static void sendWeights(const ImportedModel &model, const Diagnostics &found, IsolatedWriter &out) {
   std::vector<std::string> messages = found.messages();
   out.number(messages.size());
   for (const std::string &message : messages)
@@ -95,8 +98,10 @@ static bool belong(const std::vector<Weight> &weights, ModuleOp module) {
   });
 }
 
-bool receiveWeights(IsolatedReader &in, uint64_t size, ImportedModel &model,
-                    Diagnostics &diagnostics) {
+/// In the parent: adds them to the model, and what is wrong to `diagnostics`. False if the child
+/// says what it cannot have read from `size` bytes, or names variables that the model has not.
+static bool receiveWeights(IsolatedReader &in, uint64_t size, ImportedModel &model,
+                           Diagnostics &diagnostics) {
   uint64_t count = 0;
   std::vector<std::string> messages;
   if (!in.number(count, mostWeights))
@@ -115,6 +120,57 @@ bool receiveWeights(IsolatedReader &in, uint64_t size, ImportedModel &model,
   model.weights = std::move(received.weights);
   model.optimizerState = std::move(received.optimizerState);
   return true;
+}
+
+//===--- reading ---------------------------------------------------------------------------------
+
+void readWeightsIsolated(std::string bytes, const std::string &what, ImportedModel &model,
+                         Diagnostics &diagnostics, WeightReader read) {
+  uint64_t size = bytes.size();
+  auto work = [&](IsolatedWriter &out) {
+    Diagnostics found(*model.module->getContext(), "");
+    auto opened = WeightFile::open(std::move(bytes));
+    if (auto *problem = std::get_if<std::string>(&opened))
+      (void)found.add(what + " " + *problem);
+    else
+      read(std::get<WeightFile>(opened), model, found);
+    sendWeights(model, found, out);
+  };
+  auto answer = [&](IsolatedReader &in) { return receiveWeights(in, size, model, diagnostics); };
+  if (!runIsolated(memoryForWeights(size), work, answer))
+    (void)diagnostics.add(what + " is truncated or corrupt");
+}
+
+std::optional<std::vector<std::optional<std::string>>>
+readAttributesIsolated(const std::string &bytes, ArrayRef<const char *> names) {
+  auto work = [&](IsolatedWriter &out) {
+    auto opened = WeightFile::open(bytes);
+    auto *file = std::get_if<WeightFile>(&opened);
+    out.number(file != nullptr);
+    for (const char *name : file ? names : ArrayRef<const char *>()) {
+      std::optional<std::string> text = file->attribute(name);
+      out.number(text.has_value());
+      out.words(text.value_or(""));
+    }
+  };
+  std::vector<std::optional<std::string>> texts(names.size());
+  auto answer = [&](IsolatedReader &in) {
+    uint64_t isOpen = 0;
+    if (!in.number(isOpen, 1) || !isOpen)
+      return false;
+    return llvm::all_of(texts, [&](std::optional<std::string> &text) {
+      uint64_t isThere = 0;
+      std::string words;
+      if (!in.number(isThere, 1) || !in.words(words, bytes.size()))
+        return false;
+      if (isThere)
+        text = std::move(words);
+      return true;
+    });
+  };
+  if (!runIsolated(memoryForWeights(bytes.size()), work, answer))
+    return {};
+  return texts;
 }
 
 } // namespace formwork::keras

@@ -3,19 +3,19 @@
 
 #include "frontend/Diagnostics.h"
 #include "frontend/Model.h"
-#include "runtime/keras_io/Isolated.h"
+#include "frontend/keras/Weights.h"
 
 namespace formwork::keras {
 
-/// Bytes that reading a file of `size` bytes may take.
-uint64_t memoryForWeights(uint64_t size);
+/// What a reader takes from a file: weights and optimizer state into the model, and what is wrong.
+using WeightReader = llvm::function_ref<void(WeightFile &, ImportedModel &, Diagnostics &)>;
 
-/// In the child: the model's weights and optimizer state, and what is wrong with the file.
-void sendWeights(const ImportedModel &model, const Diagnostics &found, IsolatedWriter &out);
+/// Reads a weight file in a process of its own. `what` is the file, for diagnostics.
+void readWeightsIsolated(std::string bytes, const std::string &what, ImportedModel &model,
+                         Diagnostics &diagnostics, WeightReader read);
 
-/// In the parent: adds them to the model, and what is wrong to `diagnostics`. False if the child
-/// says what it cannot have read from `size` bytes, or names variables that the model has not.
-bool receiveWeights(IsolatedReader &in, uint64_t size, ImportedModel &model,
-                    Diagnostics &diagnostics);
+/// Attributes of the file's root, each null if it is not there; nothing if the file is damaged.
+std::optional<std::vector<std::optional<std::string>>>
+readAttributesIsolated(const std::string &bytes, llvm::ArrayRef<const char *> names);
 
 } // namespace formwork::keras

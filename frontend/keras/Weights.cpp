@@ -70,10 +70,10 @@ WeightFile::~WeightFile() = default;
 
 std::variant<WeightFile, std::string> WeightFile::open(std::string bytes) {
   if (bytes.substr(0, 8) != "\x89HDF\r\n\x1a\n")
-    return std::string("its model.weights.h5 is no HDF5 file");
+    return std::string("is no HDF5 file");
   auto file = std::make_unique<File>(std::move(bytes));
   if (!file->id)
-    return std::string("its model.weights.h5 is truncated or corrupt");
+    return std::string("is truncated or corrupt");
   return WeightFile(std::move(file));
 }
 

@@ -13,7 +13,7 @@ namespace formwork::keras {
 
 class WeightFile {
 public:
-  /// Opens a file in memory, or says what is wrong with it.
+  /// Opens a file in memory, or says what is wrong with it: what it is.
   static std::variant<WeightFile, std::string> open(std::string bytes);
 
   WeightFile(WeightFile &&) noexcept;

@@ -129,7 +129,7 @@ def check_mistakes():
     refuse(changed(outside), "layer 'out' has 2 variables, but 'model_weights/out' of the file has 1")
     refuse(changed(around), "layer 'out' has 2 variables, but")
     keras.models.load_model(FOLDER / "nested.h5", compile=False).save_weights(FOLDER / "only.weights.h5")
-    refuse(FOLDER / "only.weights.h5", "this file has weights but no model")
+    refuse(FOLDER / "only.weights.h5", "if it has weights alone, save the whole model")
 
 
 def check_cut_files():

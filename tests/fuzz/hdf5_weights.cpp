@@ -8,18 +8,14 @@
 using namespace formwork;
 using namespace formwork::keras;
 
-/// In the child: every variable that is there, as optimizer state, which may be anything.
-static void readAll(std::string bytes, ImportedModel &model, Diagnostics &found) {
-  auto opened = WeightFile::open(std::move(bytes));
-  auto *file = std::get_if<WeightFile>(&opened);
-  if (!file)
-    return (void)found.add(std::get<std::string>(opened));
+/// Every variable that is there, as optimizer state, which may be anything.
+static void readAll(WeightFile &file, ImportedModel &model, Diagnostics &found) {
   for (const char *group : {"layers/dense/vars", "layers/dense_1/vars", "optimizer/vars"}) {
-    (void)file->members(group);
+    (void)file.members(group);
     for (const char *name : {"/0", "/1"}) {
       std::string path = std::string(group) + name, problem;
-      mlir::RankedTensorType type = file->typeOf(*model.module->getContext(), path, problem);
-      auto data = type ? file->read(path, type, problem) : std::nullopt;
+      mlir::RankedTensorType type = file.typeOf(*model.module->getContext(), path, problem);
+      auto data = type ? file.read(path, type, problem) : std::nullopt;
       if (data)
         model.optimizerState.push_back({path, type, std::move(*data)});
       else
@@ -34,15 +30,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   ImportedModel model;
   model.module = mlir::ModuleOp::create(mlir::UnknownLoc::get(&context));
   Diagnostics diagnostics(context, "input");
-  auto read = [&](IsolatedWriter &out) {
-    Diagnostics found(context, "");
-    readAll(std::move(bytes), model, found);
-    sendWeights(model, found, out);
-  };
-  auto receive = [&](IsolatedReader &in) { return receiveWeights(in, size, model, diagnostics); };
-  bool complete = runIsolated(memoryForWeights(size), read, receive);
+  (void)readAttributesIsolated(bytes, {"model_config", "training_config"});
+  readWeightsIsolated(std::move(bytes), "the file", model, diagnostics, readAll);
   for (const std::string &message : diagnostics.messages())
-    if (message.empty() || !complete)
+    if (message.empty())
       abort();
   return 0;
 }
