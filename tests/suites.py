@@ -75,8 +75,7 @@ def suites():
     yield sanitized("cuda_kernel_test", 20)
     yield script("cuda/models.py", 20)
     yield script("differential/activations.py", 10)
-    yield script("differential/run.py", 40)
-    yield script("differential/run.py", 60))
+    yield script("differential/run.py", 60)
     yield script("differential/any_size.py", 10)
     yield script("differential/applications.py", 40)
     yield script("training/proof.py", 20)
@@ -84,7 +83,7 @@ def suites():
     yield script("embedding/run.py", 15)
     yield script("frontend/legacy.py", 10)
     yield script("fuzz/run.py", 30)  # what it runs is compiled first
-    yield script("hostile/run.py", 10))
+    yield script("hostile/run.py", 10)
     yield script("examples.py", 15)
     yield script("structure.py", 10)
 
