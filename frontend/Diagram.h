@@ -1,6 +1,7 @@
 // A model as a picture has it: boxes, what they hold and the lines between them.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <string>
 #include <vector>

@@ -188,7 +188,7 @@ INSTANTIATE_TEST_SUITE_P(
                               "without its Keras configuration"),
                     std::pair("evaluate --data data.npz --weights text.txt", "text.txt"),
                     std::pair("evaluate --data data.npz --weights data.npz",
-                              "not a Keras 3 archive"),
+                              "has no array 'linear/kernel', which model linear needs"),
                     std::pair("predict --input data.npz --quiet -o out.txt", ".npz")));
 
 TEST_F(CommandLine, LooksAtTheOutputsNameBeforeItTrains) {
