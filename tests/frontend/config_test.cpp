@@ -169,7 +169,7 @@ TEST(ConfigErrors, every_unsupported_layer_and_argument_is_listed_with_its_posit
       diagnose(sequential(
           {input(), layer("GRU", "g", R"("units": 3)"),
            layer("Dense", "d",
-                 R"("units": 0, "kernel_regularizer": {"class_name": "L2"}, "colour": 1)"),
+                 R"("units": 0, "lora_rank": 4, "colour": 1)"),
            layer("Conv3D", "c")})),
       ElementsAre(
           "1:1: this model cannot be compiled: 5 problems",
@@ -177,7 +177,7 @@ TEST(ConfigErrors, every_unsupported_layer_and_argument_is_listed_with_its_posit
           AllOf(HasSubstr("3:"), HasSubstr("layer 'd' (Dense) at /config/layers/2/config/colour: "
                                            "argument 'colour' is unknown")),
           HasSubstr("/config/layers/2/config/units: argument 'units' must be a positive integer"),
-          HasSubstr("argument 'kernel_regularizer' is not supported; only null is"),
+          HasSubstr("argument 'lora_rank' is not supported; only null is"),
           HasSubstr("layer 'c' (Conv3D) at /config/layers/3: layers of this class")));
 }
 
