@@ -165,7 +165,7 @@ module attributes {fw.symbols = 1 : i64, fw.floatx = f32, fw.training = {optimiz
 // -----
 
 // Settings of losses.
-// expected-error @+3 {{loss 'SparseCategoricalCrossentropy': argument 'axis' is 1 : i64, and only the last axis, -1, is supported; permute the output}}
+// expected-error @+2 {{loss 'SparseCategoricalCrossentropy': argument 'axis' is 1 : i64, and only the last axis, -1, is supported; permute the output}}
 // expected-error @+1 {{loss 'SparseCategoricalCrossentropy': argument 'reduction' is "none", which leaves no number to minimize; say sum_over_batch_size}}
 module attributes {fw.symbols = 1 : i64, fw.floatx = f32, fw.training = {optimizer = "sgd", loss = {class_name = "SparseCategoricalCrossentropy", config = {ignore_class = -1 : i64, axis = 1 : i64, reduction = "none"}}}} {
   func.func @predict(%x: tensor<?x3xf32> {fw.name = "x", fw.role = "input", fw.symbols = array<i64: 0, -1>})
