@@ -166,18 +166,16 @@ TEST(Config, ops_are_located_at_their_layer) {
 
 TEST(ConfigErrors, every_unsupported_layer_and_argument_is_listed_with_its_position) {
   EXPECT_THAT(
-      diagnose(sequential(
-          {input(), layer("GRU", "g", R"("units": 3)"),
-           layer("Dense", "d",
-                 R"("units": 0, "kernel_regularizer": {"class_name": "L2"}, "colour": 1)"),
-           layer("ConvLSTM2D", "c")})),
+      diagnose(sequential({input(), layer("ConvLSTM1D", "g", R"("units": 3)"),
+                           layer("Dense", "d", R"("units": 0, "lora_rank": 4, "colour": 1)"),
+                           layer("ConvLSTM2D", "c")})),
       ElementsAre(
           "1:1: this model cannot be compiled: 5 problems",
-          "2:1: layer 'g' (GRU) at /config/layers/1: layers of this class are not supported",
+          "2:1: layer 'g' (ConvLSTM1D) at /config/layers/1: layers of this class are not supported",
           AllOf(HasSubstr("3:"), HasSubstr("layer 'd' (Dense) at /config/layers/2/config/colour: "
                                            "argument 'colour' is unknown")),
           HasSubstr("/config/layers/2/config/units: argument 'units' must be a positive integer"),
-          HasSubstr("argument 'kernel_regularizer' is not supported; only null is"),
+          HasSubstr("argument 'lora_rank' is not supported; only null is"),
           HasSubstr("layer 'c' (ConvLSTM2D) at /config/layers/3: layers of this class")));
 }
 

@@ -1,16 +1,16 @@
 // RUN: formwork-opt %s --fw-attach-training --split-input-file --verify-diagnostics
 
 // All that is wrong is said at once, each with its object, what, why and what to do.
-// expected-error @+7 {{optimizer 'Adam': argument 'weight_decay' is 4.000000e-03 : f64, which is not supported; set it to None}}
-// expected-error @+6 {{optimizer 'Adam': argument 'clipnorm' is 1.000000e+00 : f64, which is not supported; gradients are not clipped; set it to None}}
-// expected-error @+5 {{optimizer 'Adam': argument 'use_ema' is true, which is not supported; weights are not averaged; set it to False}}
+// expected-error @+7 {{optimizer 'Adam': argument 'clipvalue' is 1.000000e+00 : f64, but 'clipnorm' is set as well, and gradients are clipped in one way only}}
+// expected-error @+6 {{optimizer 'Adam': argument 'gradient_accumulation_steps' is 1 : i64, and must be at least 2}}
+// expected-error @+5 {{optimizer 'Adam': argument 'ema_momentum' is 2.000000e+00 : f64, and must be between 0 and 1}}
 // expected-error @+4 {{optimizer 'Adam' has an unknown argument 'rho': it may be of a newer Keras; remove it to compile without it}}
-// expected-error @+3 {{loss 'huber' is not supported; there are SparseCategoricalCrossentropy, CategoricalCrossentropy, BinaryCrossentropy, MeanSquaredError}}
-// expected-error @+2 {{metric 'auc' is not supported; there are Accuracy,}}
+// expected-error @+3 {{loss 'ctc' is not supported; there are SparseCategoricalCrossentropy, CategoricalCrossentropy, BinaryCrossentropy,}}
+// expected-error @+2 {{metric 'perplexity' is not supported; there are Accuracy,}}
 // expected-error @+1 {{compile has an unknown argument 'sparkle'}}
 module attributes {fw.symbols = 1 : i64, fw.floatx = f32, fw.training = {
-    optimizer = {class_name = "Adam", config = {clipnorm = 1.0 : f64, weight_decay = 4.000000e-03 : f64, use_ema = true, rho = 1 : i64}},
-    loss = "huber", metrics = ["auc"], sparkle = 1 : i64}} {
+    optimizer = {class_name = "Adam", config = {clipnorm = 1.0 : f64, clipvalue = 1.0 : f64, gradient_accumulation_steps = 1 : i64, ema_momentum = 2.0 : f64, rho = 1 : i64}},
+    loss = "ctc", metrics = ["perplexity"], sparkle = 1 : i64}} {
   func.func @predict(%x: tensor<?x3xf32> {fw.name = "x", fw.role = "input", fw.symbols = array<i64: 0, -1>})
       -> (tensor<?x3xf32> {fw.name = "y", fw.role = "output", fw.symbols = array<i64: 0, -1>}) {
     %y = fw.tanh %x : (tensor<?x3xf32>) -> tensor<?x3xf32>
@@ -59,8 +59,8 @@ module attributes {fw.symbols = 1 : i64, fw.floatx = f32, fw.training = {optimiz
 // -----
 
 // The optimizer.
-// expected-error @+1 {{optimizer 'rmsprop' is not supported; there are SGD, Adam}}
-module attributes {fw.symbols = 1 : i64, fw.floatx = f32, fw.training = {optimizer = "rmsprop", loss = "mse"}} {
+// expected-error @+1 {{optimizer 'lamb' is not supported; there are SGD, Adam}}
+module attributes {fw.symbols = 1 : i64, fw.floatx = f32, fw.training = {optimizer = "lamb", loss = "mse"}} {
   func.func @predict(%x: tensor<?x3xf32> {fw.name = "x", fw.role = "input", fw.symbols = array<i64: 0, -1>})
       -> (tensor<?x3xf32> {fw.name = "y", fw.role = "output", fw.symbols = array<i64: 0, -1>}) {
     %y = fw.tanh %x : (tensor<?x3xf32>) -> tensor<?x3xf32>
@@ -165,8 +165,7 @@ module attributes {fw.symbols = 1 : i64, fw.floatx = f32, fw.training = {optimiz
 // -----
 
 // Settings of losses.
-// expected-error @+3 {{loss 'SparseCategoricalCrossentropy': argument 'axis' is 1 : i64, and only the last axis, -1, is supported; permute the output}}
-// expected-error @+2 {{loss 'SparseCategoricalCrossentropy': argument 'ignore_class' is -1 : i64, which is not supported; set it to None}}
+// expected-error @+2 {{loss 'SparseCategoricalCrossentropy': argument 'axis' is 1 : i64, and only the last axis, -1, is supported; permute the output}}
 // expected-error @+1 {{loss 'SparseCategoricalCrossentropy': argument 'reduction' is "none", which leaves no number to minimize; say sum_over_batch_size}}
 module attributes {fw.symbols = 1 : i64, fw.floatx = f32, fw.training = {optimizer = "sgd", loss = {class_name = "SparseCategoricalCrossentropy", config = {ignore_class = -1 : i64, axis = 1 : i64, reduction = "none"}}}} {
   func.func @predict(%x: tensor<?x3xf32> {fw.name = "x", fw.role = "input", fw.symbols = array<i64: 0, -1>})
