@@ -6,7 +6,6 @@ which returns the new node, or None if what it drew does not fit there.
 """
 
 from families import (
-    (,
     activation,
     convolution,
     core,
@@ -24,6 +23,7 @@ FAMILIES = [
     core,
     activation,
     noise,
+    preprocessing,
     merge,
     normalization,
     convolution,
@@ -31,7 +31,6 @@ FAMILIES = [
     resizing,
     recurrent,
     embedding,
-    preprocessing,
 ]
 
 # Shapes decide which values are possible at a place; what does not fit (a stride beside a dilation,
