@@ -50,10 +50,11 @@ static std::vector<Mode> modes() {
 
 static std::vector<Shape> imageShapes(const Mode &mode) {
   if (mode.window.size() == 1)
-    return {{2, 4, 2}, {1, 2, 1}, {1, 6, 19}, {0, 4, 1},
-            {3, 5, 1}, {1, 7, 2}, {2, 3, 2},  {1, 4, 0}};
+    return {{2, 4, 2}, {1, 2, 1}, {1, 6, 19}, {0, 4, 1}, {3, 5, 1},
+            {1, 7, 2}, {2, 3, 2}, {1, 4, 0},  {1, 1, 3}, {2, 8, 1}};
   if (mode.window.size() == 3)
-    return {{2, 4, 3, 5, 2}, {1, 2, 1, 2, 1}, {1, 3, 2, 2, 17}};
+    return {{2, 4, 3, 5, 2}, {1, 2, 1, 2, 1}, {1, 3, 2, 2, 17}, {0, 2, 1, 2, 1}, {3, 2, 2, 3, 1},
+            {1, 4, 1, 4, 2}, {2, 3, 2, 5, 2}, {1, 2, 2, 2, 0},  {1, 5, 1, 2, 3}, {2, 2, 3, 4, 1}};
   return {{2, 4, 4, 2}, {1, 2, 2, 1}, {1, 4, 6, 3}, {0, 4, 4, 1}, {3, 5, 5, 1},
           {1, 7, 4, 2}, {2, 3, 2, 2}, {1, 6, 3, 1}, {1, 4, 4, 0}, {2, 8, 2, 1}};
 }
@@ -90,7 +91,10 @@ static void addMaxima(Table &table, const Mode &mode) {
 
 /// Indices that are no window's maximum are as good for these; one beyond the window is nowhere.
 static void addMoves(Table &table, const Mode &mode) {
-  Operand indices{"i32", 0, double(mode.window[0] * mode.window[1])};
+  double places = 1;
+  for (int64_t size : mode.window)
+    places *= double(size);
+  Operand indices{"i32", 0, places};
   std::vector<Shapes> take, put;
   for (const Shape &shape : imageShapes(mode)) {
     take.push_back({shape, mode.resultShape(shape)});
