@@ -240,6 +240,8 @@ def draw_target(loss, rng, shape):
     if loss["class"] in ("BinaryCrossentropy", "BinaryFocalCrossentropy", "Dice", "Tversky", "Poisson"):
         return rng.integers(0, 2, shape).astype(np.float64)
     values = rng.normal(size=shape).astype(np.float32).astype(np.float64)
+    if loss["class"] == "MeanAbsolutePercentageError":  # near 0 its steps throw weights far away
+        return np.copysign(1 + np.abs(values), values)
     return np.abs(values) if loss["class"] == "MeanSquaredLogarithmicError" else values
 
 
