@@ -194,12 +194,6 @@ const Json *ArgumentTable::fallback(llvm::StringRef name) const {
   return nullptr;
 }
 
-/// Whether the argument is a weight's regularizer or constraint.
-bool ArgumentTable::isOfWeight(llvm::StringRef name) const {
-  return (name.consume_back("_regularizer") || name.consume_back("_constraint")) &&
-         fallback((name + "_initializer").str());
-}
-
 std::vector<ArgumentTable::Problem> ArgumentTable::check(const Json &config) const {
   std::vector<Problem> problems;
   if (const Json::Object *members = config.object())
@@ -214,7 +208,7 @@ std::vector<ArgumentTable::Problem> ArgumentTable::check(const Json &config) con
     if (!value)
       continue;
     std::string problem = row.check ? row.check(*value) : "";
-    if (!row.check && !(*value == usual) && !isOfWeight(row.name))
+    if (!row.check && !(*value == usual))
       problem = "is not supported; only " + row.fallback.str() + " is";
     if (!problem.empty())
       problems.push_back({value, prefix + problem});

@@ -15,9 +15,7 @@ namespace formwork::keras {
 /// Says what is wrong with a value, and what would be right; "" if nothing is.
 using Check = std::string (*)(const Json &value);
 
-/// One row of a layer's table. Arguments named `..._regularizer` and `..._constraint` belong to the
-/// weight whose `..._initializer` is in the table: LayerCall::weight takes them from there, and
-/// they need no check of their own. What they name is checked where training is attached.
+/// One row of a layer's table.
 struct Argument {
   llvm::StringLiteral name;
   Check check;
@@ -29,6 +27,9 @@ struct Argument {
 inline constexpr Check onlyDefault = nullptr;
 /// Any value: for what does not change the meaning (use_cudnn, unroll, seed).
 std::string anything(const Json &value);
+/// A regularizer or a constraint of the weight that has an initializer of the same stem, with which
+/// LayerCall::weight takes it along. What it names is checked where training is attached.
+inline std::string ofWeight(const Json &) { return ""; }
 
 std::string isBoolean(const Json &value);
 std::string isFalse(const Json &value);
@@ -84,8 +85,6 @@ public:
   const Json *fallback(llvm::StringRef name) const;
 
 private:
-  bool isOfWeight(llvm::StringRef name) const;
-
   llvm::ArrayRef<Argument> rows;
   std::vector<Json> fallbacks;
 };

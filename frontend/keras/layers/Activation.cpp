@@ -130,8 +130,8 @@ static FailureOr<Tensor> softmaxLayer(LayerCall &call) {
 
 static const Argument preluArguments[] = {
     {"alpha_initializer", isInitializer, "\"Zeros\""},
-    {"alpha_regularizer", onlyDefault, "null"},
-    {"alpha_constraint", onlyDefault, "null"},
+    {"alpha_regularizer", ofWeight, "null"},
+    {"alpha_constraint", ofWeight, "null"},
     {"shared_axes", isSharedAxes, "null"},
 };
 

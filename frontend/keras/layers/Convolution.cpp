@@ -75,11 +75,11 @@ static const Argument convolutionArguments[] = {
     {"use_bias", isBoolean, "true"},
     {"kernel_initializer", isInitializer, "\"glorot_uniform\""},
     {"bias_initializer", isInitializer, "\"zeros\""},
-    {"kernel_regularizer", onlyDefault, "null"},
-    {"bias_regularizer", onlyDefault, "null"},
+    {"kernel_regularizer", ofWeight, "null"},
+    {"bias_regularizer", ofWeight, "null"},
     {"activity_regularizer", onlyDefault, "null"},
-    {"kernel_constraint", onlyDefault, "null"},
-    {"bias_constraint", onlyDefault, "null"},
+    {"kernel_constraint", ofWeight, "null"},
+    {"bias_constraint", ofWeight, "null"},
     {"lora_rank", onlyDefault, "null"},
     {"lora_alpha", onlyDefault, "null"},
 };
@@ -131,11 +131,11 @@ static const Argument depthwiseArguments[] = {
     {"use_bias", isBoolean, "true"},
     {"depthwise_initializer", isInitializer, "\"glorot_uniform\""},
     {"bias_initializer", isInitializer, "\"zeros\""},
-    {"depthwise_regularizer", onlyDefault, "null"},
-    {"bias_regularizer", onlyDefault, "null"},
+    {"depthwise_regularizer", ofWeight, "null"},
+    {"bias_regularizer", ofWeight, "null"},
     {"activity_regularizer", onlyDefault, "null"},
-    {"depthwise_constraint", onlyDefault, "null"},
-    {"bias_constraint", onlyDefault, "null"},
+    {"depthwise_constraint", ofWeight, "null"},
+    {"bias_constraint", ofWeight, "null"},
 };
 
 /// Convolves each channel with depth_multiplier filters of its own; `name` is the kernel's.
@@ -183,13 +183,13 @@ static const Argument separableArguments[] = {
     {"depthwise_initializer", isInitializer, "\"glorot_uniform\""},
     {"pointwise_initializer", isInitializer, "\"glorot_uniform\""},
     {"bias_initializer", isInitializer, "\"zeros\""},
-    {"depthwise_regularizer", onlyDefault, "null"},
-    {"pointwise_regularizer", onlyDefault, "null"},
-    {"bias_regularizer", onlyDefault, "null"},
+    {"depthwise_regularizer", ofWeight, "null"},
+    {"pointwise_regularizer", ofWeight, "null"},
+    {"bias_regularizer", ofWeight, "null"},
     {"activity_regularizer", onlyDefault, "null"},
-    {"depthwise_constraint", onlyDefault, "null"},
-    {"pointwise_constraint", onlyDefault, "null"},
-    {"bias_constraint", onlyDefault, "null"},
+    {"depthwise_constraint", ofWeight, "null"},
+    {"pointwise_constraint", ofWeight, "null"},
+    {"bias_constraint", ofWeight, "null"},
 };
 
 template <size_t rank> static FailureOr<Tensor> separableConvolution(LayerCall &call) {

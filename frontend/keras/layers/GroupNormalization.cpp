@@ -21,10 +21,10 @@ static const Argument groupArguments[] = {
     {"scale", isBoolean, "true"},
     {"beta_initializer", isInitializer, "\"zeros\""},
     {"gamma_initializer", isInitializer, "\"ones\""},
-    {"beta_regularizer", onlyDefault, "null"},
-    {"gamma_regularizer", onlyDefault, "null"},
-    {"beta_constraint", onlyDefault, "null"},
-    {"gamma_constraint", onlyDefault, "null"},
+    {"beta_regularizer", ofWeight, "null"},
+    {"gamma_regularizer", ofWeight, "null"},
+    {"beta_constraint", ofWeight, "null"},
+    {"gamma_constraint", ofWeight, "null"},
 };
 
 namespace {

@@ -17,10 +17,10 @@ static const Argument batchArguments[] = {
     {"gamma_initializer", isInitializer, "\"ones\""},
     {"moving_mean_initializer", isInitializer, "\"zeros\""},
     {"moving_variance_initializer", isInitializer, "\"ones\""},
-    {"beta_regularizer", onlyDefault, "null"},
-    {"gamma_regularizer", onlyDefault, "null"},
-    {"beta_constraint", onlyDefault, "null"},
-    {"gamma_constraint", onlyDefault, "null"},
+    {"beta_regularizer", ofWeight, "null"},
+    {"gamma_regularizer", ofWeight, "null"},
+    {"beta_constraint", ofWeight, "null"},
+    {"gamma_constraint", ofWeight, "null"},
     {"synchronized", isFalse, "false"},
     {"renorm", isFalse, "false"},
     {"renorm_clipping", anything, "null"}, // means nothing without renorm
@@ -117,10 +117,10 @@ static const Argument layerArguments[] = {
     {"rms_scaling", isFalse, "false"},
     {"beta_initializer", isInitializer, "\"zeros\""},
     {"gamma_initializer", isInitializer, "\"ones\""},
-    {"beta_regularizer", onlyDefault, "null"},
-    {"gamma_regularizer", onlyDefault, "null"},
-    {"beta_constraint", onlyDefault, "null"},
-    {"gamma_constraint", onlyDefault, "null"},
+    {"beta_regularizer", ofWeight, "null"},
+    {"gamma_regularizer", ofWeight, "null"},
+    {"beta_constraint", ofWeight, "null"},
+    {"gamma_constraint", ofWeight, "null"},
 };
 
 /// The axes from the front, increasing, all of fixed size.
