@@ -112,17 +112,10 @@ static FailureOr<Tensor> softmaxLayer(LayerCall &call) {
   FailureOr<Tensor> x = call.singleFloat(1);
   if (failed(x))
     return failure();
-  SmallVector<int64_t> axes;
-  for (int64_t given : call.arguments.integers("axis")) {
-    FailureOr<int64_t> axis = call.axisOf(given, x->rank());
-    if (failed(axis))
-      return failure();
-    if (llvm::is_contained(axes, *axis))
-      return call.fail("its argument 'axis' names axis " + std::to_string(*axis) + " twice");
-    axes.push_back(*axis);
-  }
-  llvm::sort(axes);
-  x->value = softmax(Expr(call.builder, x->value), axes).value();
+  FailureOr<SmallVector<int64_t>> axes = axesOf(call, *x, "its argument 'axis' names");
+  if (failed(axes))
+    return failure();
+  x->value = softmax(Expr(call.builder, x->value), *axes).value();
   return x;
 }
 

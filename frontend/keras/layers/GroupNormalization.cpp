@@ -68,14 +68,6 @@ static FailureOr<Grouping> groupingOf(LayerCall &call, const Tensor &x) {
   return grouping;
 }
 
-/// Gamma or beta; null if the layer has none.
-static FailureOr<Value> parameter(LayerCall &call, StringRef flag, StringRef name, int64_t size) {
-  if (!call.arguments.flag(flag))
-    return Value();
-  std::string initializer = name.str() + "_initializer";
-  return call.weight({.name = name, .initializer = initializer, .shape = {size}});
-}
-
 static FailureOr<Tensor> groupNormalization(LayerCall &call) {
   FailureOr<Tensor> x = call.singleNumeric(2);
   if (failed(x))
@@ -83,8 +75,8 @@ static FailureOr<Tensor> groupNormalization(LayerCall &call) {
   FailureOr<Grouping> grouping = groupingOf(call, *x);
   if (failed(grouping))
     return failure();
-  FailureOr<Value> gamma = parameter(call, "scale", "gamma", grouping->channels),
-                   beta = parameter(call, "center", "beta", grouping->channels);
+  FailureOr<Value> gamma = optionalWeight(call, "scale", "gamma", grouping->channels),
+                   beta = optionalWeight(call, "center", "beta", grouping->channels);
   if (failed(gamma) || failed(beta))
     return failure();
 
@@ -110,19 +102,6 @@ static FailureOr<Tensor> groupNormalization(LayerCall &call) {
 
 //===--- RMSNormalization and UnitNormalization --------------------------------------------------
 
-static FailureOr<SmallVector<int64_t>> distinctAxes(LayerCall &call, const Tensor &x) {
-  SmallVector<int64_t> axes;
-  for (int64_t given : call.arguments.integers("axis")) {
-    FailureOr<int64_t> axis = call.axisOf(given, x.rank());
-    if (failed(axis))
-      return failure();
-    if (llvm::is_contained(axes, *axis))
-      return call.fail("it normalizes axis " + std::to_string(*axis) + " twice");
-    axes.push_back(*axis);
-  }
-  return axes;
-}
-
 static const Argument rmsArguments[] = {
     {"axis", isAxisOrAxes, "-1"},
     {"epsilon", isPositiveNumber, "1e-06"},
@@ -134,7 +113,7 @@ static FailureOr<Tensor> rmsNormalization(LayerCall &call) {
   FailureOr<Tensor> x = call.singleNumeric(1);
   if (failed(x))
     return failure();
-  FailureOr<SmallVector<int64_t>> axes = distinctAxes(call, *x);
+  FailureOr<SmallVector<int64_t>> axes = axesOf(call, *x, "it normalizes");
   if (failed(axes))
     return failure();
   std::vector<int64_t> given = call.arguments.integers("axis");
@@ -154,7 +133,6 @@ static FailureOr<Tensor> rmsNormalization(LayerCall &call) {
                    .special = plainInitializer(*call.builder.getContext(), "Ones")});
   if (failed(scale))
     return failure();
-  llvm::sort(*axes);
   Expr value(call.builder, x->value);
   Expr power = mean(square(value), *axes, /*keepdims=*/true);
   Expr y = value * rsqrt(power + call.arguments.number("epsilon"));
@@ -168,10 +146,9 @@ static FailureOr<Tensor> unitNormalization(LayerCall &call) {
   FailureOr<Tensor> x = call.singleNumeric(1);
   if (failed(x))
     return failure();
-  FailureOr<SmallVector<int64_t>> axes = distinctAxes(call, *x);
+  FailureOr<SmallVector<int64_t>> axes = axesOf(call, *x, "it normalizes");
   if (failed(axes))
     return failure();
-  llvm::sort(*axes);
   x->value = ofUnitLength(Expr(call.builder, x->value), *axes, 1e-12).value();
   return x;
 }

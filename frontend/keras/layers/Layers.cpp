@@ -22,6 +22,44 @@ Value drop(LayerCall &call, Value x, double rate) {
                            call.builder.getI64IntegerAttr(call.nextStream()));
 }
 
+FailureOr<SmallVector<int64_t>> axesOf(LayerCall &call, const Tensor &x, StringRef saying) {
+  SmallVector<int64_t> axes;
+  for (int64_t given : call.arguments.integers("axis")) {
+    FailureOr<int64_t> axis = call.axisOf(given, x.rank());
+    if (failed(axis))
+      return failure();
+    if (llvm::is_contained(axes, *axis))
+      return call.fail((saying + " axis " + std::to_string(*axis) + " twice").str());
+    axes.push_back(*axis);
+  }
+  llvm::sort(axes);
+  return axes;
+}
+
+LogicalResult haveFixedSizes(LayerCall &call, const Tensor &x, ArrayRef<int64_t> axes) {
+  for (int64_t axis : axes)
+    if (ShapedType::isDynamic(x.size(axis)))
+      return call.fail("axis " + std::to_string(axis) + " of its input must have a fixed size");
+  return success();
+}
+
+FailureOr<Value> optionalWeight(LayerCall &call, StringRef flag, StringRef name,
+                                ArrayRef<int64_t> shape) {
+  if (!call.arguments.flag(flag))
+    return Value();
+  std::string initializer = name.str() + "_initializer";
+  return call.weight(
+      {.name = name, .initializer = initializer, .shape = SmallVector<int64_t, 4>(shape)});
+}
+
+static Value constantOf(ImplicitLocOpBuilder &builder, ArrayRef<double> values,
+                        ArrayRef<int64_t> shape, Type element) {
+  auto elements = llvm::map_to_vector(
+      values, [&](double value) -> Attribute { return FloatAttr::get(element, value); });
+  auto type = RankedTensorType::get(shape, element);
+  return ConstantOp::create(builder, DenseElementsAttr::get(type, elements));
+}
+
 /// Appends the numbers in nested lists of equal lengths, whose lengths are `shape`.
 static void flatten(const Json &value, size_t depth, SmallVector<int64_t> &shape,
                     SmallVector<double> &values) {
@@ -38,11 +76,7 @@ Value numbers(LayerCall &call, StringRef argument) {
   SmallVector<int64_t> shape;
   SmallVector<double> values;
   flatten(numbersIn(call.arguments[argument]), 0, shape, values);
-  SmallVector<Attribute> elements;
-  for (double value : values)
-    elements.push_back(FloatAttr::get(call.dtype, value));
-  auto type = RankedTensorType::get(shape, call.dtype);
-  return ConstantOp::create(call.builder, DenseElementsAttr::get(type, elements));
+  return constantOf(call.builder, values, shape, call.dtype);
 }
 
 // The bound is put on the sum, not on the root as in Keras, whose gradient at 0 is NaN.
@@ -68,10 +102,7 @@ Value constantAlong(ImplicitLocOpBuilder &builder, ArrayRef<double> values, int6
                     int64_t rank, Type element) {
   SmallVector<int64_t> shape(rank, 1);
   shape[axis] = values.size();
-  auto elements = llvm::map_to_vector(
-      values, [&](double value) -> Attribute { return FloatAttr::get(element, value); });
-  auto type = RankedTensorType::get(shape, element);
-  return ConstantOp::create(builder, DenseElementsAttr::get(type, elements));
+  return constantOf(builder, values, shape, element);
 }
 
 } // namespace formwork::keras

@@ -16,6 +16,17 @@ Tensor permute(mlir::ImplicitLocOpBuilder &builder, const Tensor &x, llvm::Array
 /// Dropout with a stream of its own: elements survive scaled by 1 / (1 - rate).
 mlir::Value drop(LayerCall &call, mlir::Value x, double rate);
 
+/// The axes that the argument "axis" names, counted from the front, increasing. `saying` begins
+/// what is said of one that is named twice: "it normalizes".
+mlir::FailureOr<llvm::SmallVector<int64_t>> axesOf(LayerCall &call, const Tensor &x,
+                                                   llvm::StringRef saying);
+mlir::LogicalResult haveFixedSizes(LayerCall &call, const Tensor &x, llvm::ArrayRef<int64_t> axes);
+
+/// A variable that the layer has if the argument `flag` is true, else null. Its initializer is the
+/// argument `name`_initializer.
+mlir::FailureOr<mlir::Value> optionalWeight(LayerCall &call, llvm::StringRef flag,
+                                            llvm::StringRef name, llvm::ArrayRef<int64_t> shape);
+
 /// What isNumbers approved, as a constant of the layer's type.
 mlir::Value numbers(LayerCall &call, llvm::StringRef argument);
 

@@ -49,6 +49,17 @@ static FailureOr<Axes> sharedAxes(LayerCall &call, const Tensor &x) {
   return axes;
 }
 
+/// The input, to which `change` is done in training if there is any noise.
+static FailureOr<Tensor> inTraining(LayerCall &call, double noise,
+                                    llvm::function_ref<FailureOr<Tensor>(Tensor)> change) {
+  if (!call.training || noise == 0)
+    return call.single(1);
+  FailureOr<Tensor> x = call.singleFloat(1);
+  if (failed(x))
+    return failure();
+  return change(*x);
+}
+
 template <typename Op> static Expr draw(LayerCall &call, Value like) {
   return {call.builder, Op::create(call.builder, call.rng(), like, call.nextStream())};
 }
@@ -85,15 +96,12 @@ static FailureOr<Tensor> dropAlong(LayerCall &call, Tensor x, ArrayRef<int64_t> 
 }
 
 static FailureOr<Tensor> dropout(LayerCall &call) {
-  if (!call.training || call.arguments.number("rate") == 0)
-    return call.single(1);
-  FailureOr<Tensor> x = call.singleFloat(1);
-  if (failed(x))
-    return failure();
-  FailureOr<Axes> shared = sharedAxes(call, *x);
-  if (failed(shared))
-    return failure();
-  return dropAlong(call, *x, *shared);
+  return inTraining(call, call.arguments.number("rate"), [&](Tensor x) -> FailureOr<Tensor> {
+    FailureOr<Axes> shared = sharedAxes(call, x);
+    if (failed(shared))
+      return failure();
+    return dropAlong(call, x, *shared);
+  });
 }
 
 static const Argument spatial1dArguments[] = {
@@ -132,20 +140,17 @@ static const Argument alphaDropoutArguments[] = {
 /// NeurIPS 2017).
 static FailureOr<Tensor> alphaDropout(LayerCall &call) {
   double rate = call.arguments.number("rate");
-  if (!call.training || rate == 0)
-    return call.single(1);
-  FailureOr<Tensor> x = call.singleFloat(1);
-  if (failed(x))
-    return failure();
-  FailureOr<Axes> shared = sharedAxes(call, *x);
-  if (failed(shared))
-    return failure();
-  constexpr double limit = -1.6732632423543772 * 1.0507009873554805;
-  double scale = 1 / std::sqrt((1 - rate) * (1 + rate * limit * limit));
-  Expr value(call.builder, x->value);
-  Expr dropped = select(survives(call, *x, rate, *shared), value, limit);
-  x->value = (scale * dropped - scale * limit * rate).value();
-  return x;
+  return inTraining(call, rate, [&](Tensor x) -> FailureOr<Tensor> {
+    FailureOr<Axes> shared = sharedAxes(call, x);
+    if (failed(shared))
+      return failure();
+    constexpr double limit = -1.6732632423543772 * 1.0507009873554805;
+    double scale = 1 / std::sqrt((1 - rate) * (1 + rate * limit * limit));
+    Expr value(call.builder, x.value);
+    Expr dropped = select(survives(call, x, rate, *shared), value, limit);
+    x.value = (scale * dropped - scale * limit * rate).value();
+    return x;
+  });
 }
 
 //===--- Gaussian --------------------------------------------------------------------------------
@@ -161,26 +166,20 @@ static const Argument gaussianNoiseArguments[] = {
 
 static FailureOr<Tensor> gaussianDropout(LayerCall &call) {
   double rate = call.arguments.number("rate");
-  if (!call.training || rate == 0)
-    return call.single(1);
-  FailureOr<Tensor> x = call.singleFloat(1);
-  if (failed(x))
-    return failure();
-  Expr noise = 1 + std::sqrt(rate / (1 - rate)) * draw<RandomNormalOp>(call, x->value);
-  x->value = (Expr(call.builder, x->value) * noise).value();
-  return x;
+  return inTraining(call, rate, [&](Tensor x) -> FailureOr<Tensor> {
+    Expr noise = 1 + std::sqrt(rate / (1 - rate)) * draw<RandomNormalOp>(call, x.value);
+    x.value = (Expr(call.builder, x.value) * noise).value();
+    return x;
+  });
 }
 
 static FailureOr<Tensor> gaussianNoise(LayerCall &call) {
   double deviation = call.arguments.number("stddev");
-  if (!call.training || deviation == 0)
-    return call.single(1);
-  FailureOr<Tensor> x = call.singleFloat(1);
-  if (failed(x))
-    return failure();
-  Expr noise = deviation * draw<RandomNormalOp>(call, x->value);
-  x->value = (Expr(call.builder, x->value) + noise).value();
-  return x;
+  return inTraining(call, deviation, [&](Tensor x) -> FailureOr<Tensor> {
+    Expr noise = deviation * draw<RandomNormalOp>(call, x.value);
+    x.value = (Expr(call.builder, x.value) + noise).value();
+    return x;
+  });
 }
 
 void registerNoiseLayers(Registration &layers) {

@@ -35,22 +35,17 @@ struct BatchVariables {
 } // namespace
 
 static FailureOr<BatchVariables> batchVariables(LayerCall &call, int64_t channels) {
-  BatchVariables variables;
-  auto add = [&](Value &slot, StringRef name, StringRef initializer, bool trainable) {
-    FailureOr<Value> value = call.weight(
-        {.name = name, .initializer = initializer, .shape = {channels}, .trainable = trainable});
-    if (succeeded(value))
-      slot = *value;
-    return value;
+  auto moving = [&](StringRef name, StringRef initializer) {
+    return call.weight(
+        {.name = name, .initializer = initializer, .shape = {channels}, .trainable = false});
   };
-  if ((call.arguments.flag("scale") &&
-       failed(add(variables.gamma, "gamma", "gamma_initializer", true))) ||
-      (call.arguments.flag("center") &&
-       failed(add(variables.beta, "beta", "beta_initializer", true))) ||
-      failed(add(variables.mean, "moving_mean", "moving_mean_initializer", false)) ||
-      failed(add(variables.variance, "moving_variance", "moving_variance_initializer", false)))
+  FailureOr<Value> gamma = optionalWeight(call, "scale", "gamma", channels),
+                   beta = optionalWeight(call, "center", "beta", channels),
+                   mean = moving("moving_mean", "moving_mean_initializer"),
+                   variance = moving("moving_variance", "moving_variance_initializer");
+  if (failed(gamma) || failed(beta) || failed(mean) || failed(variance))
     return failure();
-  return variables;
+  return BatchVariables{*gamma, *beta, *mean, *variance};
 }
 
 /// moving * momentum + batch * (1 - momentum), in Keras's order of operations.
@@ -66,11 +61,9 @@ static FailureOr<Tensor> batchNormalization(LayerCall &call) {
   if (failed(x))
     return failure();
   FailureOr<int64_t> axis = call.axisOf(call.arguments.integer("axis"), x->rank());
-  if (failed(axis))
+  if (failed(axis) || failed(haveFixedSizes(call, *x, *axis)))
     return failure();
   int64_t channels = x->size(*axis);
-  if (ShapedType::isDynamic(channels))
-    return call.fail("axis " + std::to_string(*axis) + " of its input must have a fixed size");
   FailureOr<BatchVariables> variables = batchVariables(call, channels);
   if (failed(variables))
     return failure();
@@ -123,29 +116,12 @@ static const Argument layerArguments[] = {
     {"gamma_constraint", ofWeight, "null"},
 };
 
-/// The axes from the front, increasing, all of fixed size.
-static FailureOr<SmallVector<int64_t>> normalizedAxes(LayerCall &call, const Tensor &x) {
-  SmallVector<int64_t> axes;
-  for (int64_t given : call.arguments.integers("axis")) {
-    FailureOr<int64_t> axis = call.axisOf(given, x.rank());
-    if (failed(axis))
-      return failure();
-    if (llvm::is_contained(axes, *axis))
-      return call.fail("it normalizes axis " + std::to_string(*axis) + " twice");
-    if (ShapedType::isDynamic(x.size(*axis)))
-      return call.fail("axis " + std::to_string(*axis) + " of its input must have a fixed size");
-    axes.push_back(*axis);
-  }
-  llvm::sort(axes);
-  return axes;
-}
-
 static FailureOr<Tensor> layerNormalization(LayerCall &call) {
   FailureOr<Tensor> x = call.singleNumeric(1);
   if (failed(x))
     return failure();
-  FailureOr<SmallVector<int64_t>> axes = normalizedAxes(call, *x);
-  if (failed(axes))
+  FailureOr<SmallVector<int64_t>> axes = axesOf(call, *x, "it normalizes");
+  if (failed(axes) || failed(haveFixedSizes(call, *x, *axes)))
     return failure();
   // Keras sorts the axes as they were given, negative ones first, shapes gamma and beta by that
   // order, and reshapes them to the order of the dimensions.
@@ -157,21 +133,18 @@ static FailureOr<Tensor> layerNormalization(LayerCall &call) {
     stored.push_back(x->size(axis < 0 ? axis + x->rank() : axis));
   for (int64_t axis : *axes)
     shape.push_back(x->size(axis));
-  auto vector = [&](StringRef flag, StringRef name, StringRef initializer,
-                    double otherwise) -> FailureOr<Value> {
-    if (!call.arguments.flag(flag)) {
+  auto vector = [&](StringRef flag, StringRef name, double otherwise) -> FailureOr<Value> {
+    FailureOr<Value> value = optionalWeight(call, flag, name, stored);
+    if (succeeded(value) && !*value) {
       auto type = RankedTensorType::get(shape, call.dtype);
-      auto value = FloatAttr::get(call.dtype, otherwise);
-      return Value(ConstantOp::create(call.builder, DenseElementsAttr::get(type, value)));
+      auto element = FloatAttr::get(call.dtype, otherwise);
+      return Value(ConstantOp::create(call.builder, DenseElementsAttr::get(type, element)));
     }
-    FailureOr<Value> value =
-        call.weight({.name = name, .initializer = initializer, .shape = stored});
     if (succeeded(value) && ArrayRef<int64_t>(stored) != ArrayRef<int64_t>(shape))
       return Value(ReshapeOp::create(call.builder, *value, shape));
     return value;
   };
-  FailureOr<Value> gamma = vector("scale", "gamma", "gamma_initializer", 1);
-  FailureOr<Value> beta = vector("center", "beta", "beta_initializer", 0);
+  FailureOr<Value> gamma = vector("scale", "gamma", 1), beta = vector("center", "beta", 0);
   if (failed(gamma) || failed(beta))
     return failure();
   ImplicitLocOpBuilder &b = call.builder;

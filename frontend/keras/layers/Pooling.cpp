@@ -1,7 +1,6 @@
 // Maxima and averages of windows, and of whole images, over one, two and three dimensions.
 #include "frontend/keras/layers/Layers.h"
 #include "frontend/keras/layers/Windows.h"
-#include "ir/Expr.h"
 
 using namespace mlir;
 
@@ -22,7 +21,10 @@ template <size_t rank> static SlidingWindow poolingWindow(LayerCall &call) {
           std::vector<int64_t>(rank, 1)};
 }
 
-template <size_t rank> static FailureOr<Tensor> maxPooling(LayerCall &call) {
+using Reduce = Value(LayerCall &call, const Tensor &x, const SlidingWindow &window,
+                     ArrayRef<int64_t> padding);
+
+template <size_t rank, Reduce reduce> static FailureOr<Tensor> pooling(LayerCall &call) {
   FailureOr<Tensor> x = images(call, rank);
   if (failed(x))
     return failure();
@@ -30,8 +32,13 @@ template <size_t rank> static FailureOr<Tensor> maxPooling(LayerCall &call) {
   FailureOr<SmallVector<int64_t>> padding = paddingFor(call, *x, window);
   if (failed(padding))
     return failure();
-  Value y = MaxPoolOp::create(call.builder, x->value, window.size, window.strides, *padding);
+  Value y = reduce(call, *x, window, *padding);
   return inFormat(call, overPositions(y, *x, window, *padding));
+}
+
+static Value maxima(LayerCall &call, const Tensor &x, const SlidingWindow &window,
+                    ArrayRef<int64_t> padding) {
+  return MaxPoolOp::create(call.builder, x.value, window.size, window.strides, padding);
 }
 
 //===--- averages --------------------------------------------------------------------------------
@@ -77,17 +84,10 @@ static Value divideByCounts(LayerCall &call, const Tensor &x, Value sums,
   return (y / count).value();
 }
 
-template <size_t rank> static FailureOr<Tensor> averagePooling(LayerCall &call) {
-  FailureOr<Tensor> x = images(call, rank);
-  if (failed(x))
-    return failure();
-  SlidingWindow window = poolingWindow<rank>(call);
-  FailureOr<SmallVector<int64_t>> padding = paddingFor(call, *x, window);
-  if (failed(padding))
-    return failure();
-  Value sums = PoolSumOp::create(call.builder, x->value, window.size, window.strides, *padding);
-  Value y = divideByCounts(call, *x, sums, window, *padding);
-  return inFormat(call, overPositions(y, *x, window, *padding));
+static Value averages(LayerCall &call, const Tensor &x, const SlidingWindow &window,
+                      ArrayRef<int64_t> padding) {
+  Value sums = PoolSumOp::create(call.builder, x.value, window.size, window.strides, padding);
+  return divideByCounts(call, x, sums, window, padding);
 }
 
 //===--- whole images ----------------------------------------------------------------------------
@@ -122,8 +122,8 @@ static void registerPoolings(Registration &layers, std::array<StringRef, 4> name
   auto add = [&](StringRef name, ArrayRef<Argument> arguments, LayerBuilder build) {
     layers.push_back({name, ArgumentTable(arguments), build});
   };
-  add(names[0], poolingArguments<rank>, maxPooling<rank>);
-  add(names[1], poolingArguments<rank>, averagePooling<rank>);
+  add(names[0], poolingArguments<rank>, pooling<rank, maxima>);
+  add(names[1], poolingArguments<rank>, pooling<rank, averages>);
   add(names[2], globalPoolingArguments, globalPooling<rank, ReduceMaxOp>);
   add(names[3], globalPoolingArguments, globalPooling<rank, ReduceMeanOp>);
 }

@@ -60,18 +60,11 @@ static const Argument normalizationArguments[] = {
 
 /// The axes with statistics of their own, from the front, increasing.
 static FailureOr<SmallVector<int64_t>> keptAxes(LayerCall &call, const Tensor &x) {
-  SmallVector<int64_t> axes;
-  if (!isAxesOrNone(call.arguments["axis"]).empty() || call.arguments["axis"].isNull())
-    return axes;
-  for (int64_t given : call.arguments.integers("axis")) {
-    FailureOr<int64_t> axis = call.axisOf(given, x.rank());
-    if (failed(axis))
-      return failure();
-    if (ShapedType::isDynamic(x.size(*axis)))
-      return call.fail("axis " + std::to_string(*axis) + " of its input must have a fixed size");
-    axes.push_back(*axis);
-  }
-  llvm::sort(axes);
+  if (call.arguments["axis"].isNull())
+    return SmallVector<int64_t>();
+  FailureOr<SmallVector<int64_t>> axes = axesOf(call, x, "its argument 'axis' names");
+  if (failed(axes) || failed(haveFixedSizes(call, x, *axes)))
+    return failure();
   return axes;
 }
 
