@@ -24,6 +24,8 @@ struct ForwardPass {
   SmallVector<Value> inputs, outputs;
   /// One for each output; null for an output that nothing looks at.
   SmallVector<Value> targets;
+  /// One for each output; none where samples have no weights.
+  SmallVector<SampleWeights> weights;
 };
 
 /// Everything the entries are made from.
@@ -50,15 +52,8 @@ int64_t limitOfLabels(const TrainedOutput &output) {
   return !ignored || (*ignored >= 0 && *ignored < classes) ? classes : 0;
 }
 
-/// Clones the body of `source`, predict or forward, after arguments for inputs and targets.
-ForwardPass cloneForward(Model &model, func::FuncOp source, EntryFunction &entry) {
-  ForwardPass pass;
-  IRMapping map;
-  for (BlockArgument input : source.getArguments()) {
-    auto attributes = source.getArgAttrDict(input.getArgNumber());
-    pass.inputs.push_back(entry.addArgument(input.getType(), attributes));
-    map.map(input, pass.inputs.back());
-  }
+/// Arguments for the targets, then for the weights of samples.
+void addTargets(Model &model, ForwardPass &pass, EntryFunction &entry) {
   for (const TrainedOutput &output : model.config.outputs) {
     Buffer target{output.name, "target", output.targetType, output.symbols};
     if (output.targetType && output.targetType.getRank() < output.type.getRank()) {
@@ -67,6 +62,28 @@ ForwardPass cloneForward(Model &model, func::FuncOp source, EntryFunction &entry
     }
     pass.targets.push_back(output.targetType ? entry.addArgument(target) : Value());
   }
+  for (const TrainedOutput &output : model.config.outputs) {
+    SampleWeights &weights = pass.weights.emplace_back();
+    if (!output.weightType)
+      continue;
+    auto symbols = ArrayRef(output.symbols).take_front(output.weightType.getRank());
+    Buffer buffer{output.name + "_sample_weight", "sample_weight", output.weightType,
+                  llvm::to_vector(symbols)};
+    weights = Expr(entry.builder(), entry.addArgument(buffer));
+  }
+}
+
+/// Clones the body of `source`, predict or forward, after arguments for inputs, targets and
+/// weights.
+ForwardPass cloneForward(Model &model, func::FuncOp source, EntryFunction &entry) {
+  ForwardPass pass;
+  IRMapping map;
+  for (BlockArgument input : source.getArguments()) {
+    auto attributes = source.getArgAttrDict(input.getArgNumber());
+    pass.inputs.push_back(entry.addArgument(input.getType(), attributes));
+    map.map(input, pass.inputs.back());
+  }
+  addTargets(model, pass, entry);
   for (Operation &op : source.front().without_terminator())
     entry.builder().clone(op, map);
   for (Value result : source.front().getTerminator()->getOperands())
@@ -109,11 +126,12 @@ Expr buildTotalLoss(Model &model, EntryFunction &entry, const ForwardPass &pass)
   ImplicitLocOpBuilder &builder = entry.builder();
   std::optional<Expr> total;
   auto outputTracker = model.state.outputLosses.begin();
-  for (auto [output, value, target] :
-       llvm::zip_equal(model.config.outputs, pass.outputs, pass.targets)) {
+  for (auto [output, value, target, weights] :
+       llvm::zip_equal(model.config.outputs, pass.outputs, pass.targets, pass.weights)) {
     if (!output.loss)
       continue;
-    Expr loss = buildLoss(*output.loss, Expr(builder, target), predictionOf(entry, value));
+    Expr loss = buildLoss(*output.loss, Expr(builder, target), predictionOf(entry, value), weights);
+    loss = castTo(loss, model.floatx);
     // In `fit` Keras on TensorFlow does not see a batch's size here, and counts each batch once.
     if (!model.state.outputLosses.empty())
       track(entry, *outputTracker++, {loss, 1});
@@ -132,7 +150,8 @@ void buildMetricUpdates(Model &model, EntryFunction &entry, const ForwardPass &p
     entry.enter(tracked.name);
     Expr target(entry.builder(), pass.targets[tracked.output]);
     Prediction prediction = predictionOf(entry, pass.outputs[tracked.output]);
-    track(entry, tracker, tracked.metric.ofBatch(target, prediction, {}));
+    SampleWeights weights = tracked.weighted ? pass.weights[tracked.output] : SampleWeights();
+    track(entry, tracker, tracked.metric.ofBatch(target, prediction, weights));
   }
 }
 
@@ -340,11 +359,12 @@ VariableOp findRandom(ModuleOp module) {
   return {};
 }
 
-void buildTraining(Model &model, DictionaryAttr settings, Problems &problems) {
+void buildTraining(Model &model, DictionaryAttr settings, bool sampleWeights, Problems &problems) {
   auto floatx = model.module->getAttrOfType<TypeAttr>("fw.floatx");
   model.floatx = cast<FloatType>(floatx.getValue());
   model.random = findRandom(model.module);
-  model.config = readCompileConfig(settings, outputsOf(model.predict), model.floatx, problems);
+  model.config =
+      readCompileConfig(settings, outputsOf(model.predict), model.floatx, sampleWeights, problems);
   if (problems.any())
     return;
   model.state = declareTrainingState(model.module, model.config, model.floatx, problems);
@@ -372,7 +392,7 @@ struct AttachTraining : impl::AttachTrainingBase<AttachTraining> {
     model.predict->setAttr("fw.entry", StringAttr::get(&getContext(), "predict"));
     auto settings = module->getAttrOfType<DictionaryAttr>("fw.training");
     if (train && settings && model.forward)
-      buildTraining(model, settings, problems);
+      buildTraining(model, settings, sampleWeights, problems);
     if (init)
       buildInit(module, problems);
     if (model.forward)

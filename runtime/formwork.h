@@ -105,6 +105,9 @@ typedef struct formwork_concrete {
  *   evaluate_step  inputs, targets -> loss; updates metric state only
  *   gradients      inputs, targets -> loss, one gradient per trainable weight; updates what the
  *                  forward pass does (moving statistics, randomness, metric state)
+ *                  Compiled with --sample-weights, these three (and loss_input_gradients) take
+ *                  after the targets, for each output that is trained, how much each sample counts:
+ *                  of the output's shape without its last dimension
  *   apply          one gradient per trainable weight; updates weights, slots, counters
  *   finalize       ends training: the moving averages of weights replace them; only of models
  *                  whose optimizer keeps such averages

@@ -61,31 +61,25 @@ static Expr ofClass(Expr x, int64_t index) {
 }
 
 /// All but the k largest along the last axis become as good as minus infinity. Of equals the first
-/// is the largest.
+/// is the largest. The result has two dimensions.
 static Expr onlyTopK(Expr x, int64_t k) {
-  int64_t rank = typeOf(x).getRank(), size = typeOf(x).getShape().back();
-  SmallVector<int64_t> shape(typeOf(x).getShape());
-  llvm::replace(shape, ShapedType::kDynamic, int64_t(-1));
-  SmallVector<int64_t> column = shape, row = shape;
-  column.push_back(1), row.insert(row.end() - 1, 1);
-  Expr mine = reshaped(x, column), other = reshaped(x, row);
+  int64_t size = typeOf(x).getShape().back();
+  x = reshaped(x, {-1, size});
+  Expr mine = reshaped(x, {-1, size, 1}), other = reshaped(x, {-1, 1, size});
   std::vector<double> numbers(size);
   std::iota(numbers.begin(), numbers.end(), 0);
   Expr index = constantOf(x, numbers);
   Expr isBefore = reshaped(index, {1, size}) < reshaped(index, {size, 1});
   Expr isLarger = other > mine || (equal(other, mine) && isBefore);
-  Expr larger = sum(castTo(isLarger, typeOf(x).getElementType()), rank);
+  Expr larger = sum(castTo(isLarger, typeOf(x).getElementType()), 2);
   return select(larger < double(k), x, -1e10);
 }
 
 /// The weights of all elements, as a column; none if all count 1.
 static std::optional<Expr> weightsOf(const ConfusionRule &rule, Expr like, SampleWeights samples) {
   std::optional<Expr> weights;
-  if (samples) {
-    SmallVector<int64_t> shape(typeOf(like).getRank(), 1);
-    shape[0] = -1;
-    weights = reshaped(castTo(*samples, typeOf(like).getElementType()), shape);
-  }
+  if (samples)
+    weights = weightsLike(*samples, like, typeOf(like).getElementType());
   if (!rule.labelWeights.empty()) {
     SmallVector<int64_t> shape(typeOf(like).getRank(), 1);
     shape.back() = int64_t(rule.labelWeights.size());

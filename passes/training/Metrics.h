@@ -11,9 +11,6 @@ struct Accumulator {
   llvm::SmallVector<int64_t> shape;
 };
 
-/// How much each sample counts, of rank 1; none: all count 1.
-using SampleWeights = std::optional<Expr>;
-
 /// What is shown, from the sums: a scalar.
 using MetricResult = std::function<Expr(llvm::ArrayRef<Expr> sums)>;
 

@@ -166,16 +166,11 @@ static Expr confusionMatrix(const ClassRule &rule, Expr y, Expr p, SampleWeights
   int64_t samplesRank = typeOf(y).getRank() - (rule.sparseTarget ? 0 : 1);
   std::optional<Expr> weights;
   if (samples) {
-    SmallVector<int64_t> shape(samplesRank, 1);
-    shape[0] = -1;
     // Keras counts in whole numbers.
     Expr whole = castTo(castTo(*samples, indexType(y)), type);
     Expr like =
         rule.sparseTarget ? y : Expr(builder, ArgmaxOp::create(builder, y.value(), samplesRank));
-    weights =
-        reshaped(Expr(builder, BroadcastLikeOp::create(builder, reshaped(whole, shape).value(),
-                                                       like.value(), ArrayRef<int64_t>())),
-                 {-1, 1});
+    weights = reshaped(weightsLike(whole, like, type), {-1, 1});
   }
   if (rule.threshold)
     p = castTo(p >= *rule.threshold, indexType(p));

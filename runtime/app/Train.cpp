@@ -110,6 +110,9 @@ int train(const formwork_model &model, const Options &options) {
   checkOptions(options);
   const formwork_entry &entry = requireEntry(model, "train_step");
   TrainingData data = loadData(options, entry);
+  if (!options.classWeights.empty())
+    applyClassWeights(data.training, options.classWeights,
+                      trainingRows(data.training.rows, options.validationSplit));
   ThreadPool pool(options.threads);
   Instance instance(model, pool.context());
   Position position = begin(instance, options);
