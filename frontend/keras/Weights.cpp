@@ -245,6 +245,10 @@ RankedTensorType WeightFile::typeOf(MLIRContext &context, const std::string &pat
 
 //===--- whole models ----------------------------------------------------------------------------
 
+/// What Keras writes is neither this many nor this deep.
+static constexpr size_t mostDatasets = 100'000;
+static constexpr unsigned deepest = 32;
+
 std::optional<std::string> WeightFile::attribute(const std::string &name) const {
   QuietErrors quiet;
   Handle attribute(
@@ -273,10 +277,50 @@ std::optional<std::string> WeightFile::attribute(const std::string &name) const 
   return text.substr(0, text.find('\0'));
 }
 
-/// Groups may contain themselves; what Keras writes is neither this deep nor this many.
-static constexpr unsigned deepest = 32;
-static constexpr size_t mostDatasets = 100'000;
+/// Appends an attribute's strings, of one length as NumPy writes them: those of any length could
+/// all be one, as large as the file. False if there is none such, or if it is larger than `most`
+/// bytes.
+static bool appendStrings(hid_t group, const std::string &name, size_t most,
+                          std::vector<std::string> &strings) {
+  Handle attribute(H5Aexists(group, name.c_str()) > 0 ? H5Aopen(group, name.c_str(), H5P_DEFAULT)
+                                                      : -1,
+                   H5Aclose);
+  Handle type(attribute ? H5Aget_type(attribute) : -1, H5Tclose);
+  Handle space(attribute ? H5Aget_space(attribute) : -1, H5Sclose);
+  if (!type || !space || H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) != 0)
+    return false;
+  hssize_t count = H5Sget_simple_extent_npoints(space);
+  size_t length = H5Tget_size(type);
+  if (count < 0 || length == 0 || size_t(count) > most / length)
+    return false;
+  std::vector<char> text(size_t(count) * length);
+  if (count != 0 && H5Aread(attribute, type, text.data()) < 0)
+    return false;
+  for (size_t at = 0; at < text.size(); at += length) {
+    std::string_view padded(text.data() + at, length);
+    strings.emplace_back(padded.substr(0, padded.find('\0')));
+  }
+  return true;
+}
 
+std::optional<std::vector<std::string>> WeightFile::names(const std::string &path,
+                                                          const std::string &name) const {
+  QuietErrors quiet;
+  std::vector<std::string> strings;
+  Handle group(exists(file->id, path) ? H5Gopen2(file->id, path.c_str(), H5P_DEFAULT) : -1,
+               H5Gclose);
+  size_t most = file->bytes.size(), part = 0;
+  if (!group)
+    return {};
+  if (appendStrings(group, name, most, strings))
+    return strings;
+  while (strings.size() < mostDatasets &&
+         appendStrings(group, name + std::to_string(part), most, strings))
+    ++part;
+  return part ? std::optional(std::move(strings)) : std::nullopt;
+}
+
+/// Groups may contain themselves.
 static void collect(hid_t file, const std::string &path, unsigned depth,
                     std::vector<std::string> &found) {
   Handle group(H5Gopen2(file, path.c_str(), H5P_DEFAULT), H5Gclose);
