@@ -113,7 +113,8 @@ typedef struct formwork_concrete {
  *                  whose optimizer keeps such averages
  *   init           seed (one int64) -> ; sets every variable
  *   reset_metrics  sets metric state to its beginning
- *   metrics        -> each metric's value over all batches since reset_metrics, `loss` first
+ *   metrics        -> each metric's value over all batches since reset_metrics, `loss` first; a
+ *                  metric for each class or threshold has as many numbers
  * Where they were asked for (--input-gradients), in inference and without updating anything:
  *   input_gradients       inputs, a cotangent per output -> a gradient per floating-point input:
  *                         d sum(cotangent * output) / d input

@@ -80,6 +80,7 @@ def suites():
     yield script("differential/applications.py", 40)
     yield script("training/proof.py", 20)
     yield script("training/weighted.py", 20)
+    yield script("training/settings.py", 20)
     yield script("cuda/run.py", 20)
     yield script("embedding/run.py", 15)
     yield script("frontend/legacy.py", 10)

@@ -11,7 +11,7 @@ struct Accumulator {
   llvm::SmallVector<int64_t> shape;
 };
 
-/// What is shown, from the sums: a scalar.
+/// What is shown, from the sums: a scalar, or several numbers in one dimension.
 using MetricResult = std::function<Expr(llvm::ArrayRef<Expr> sums)>;
 
 /// Of a running mean: total / count, and 0 before the first batch.

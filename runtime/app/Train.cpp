@@ -90,7 +90,7 @@ static void printJson(const formwork_model &model, const Options &options, const
   json.key("history").open('{');
   for (const History::Series &series : history.series) {
     json.key(series.name.c_str()).open('[');
-    for (double value : series.values)
+    for (const std::vector<double> &value : series.values)
       json.value(value);
     json.close(']');
   }

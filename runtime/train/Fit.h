@@ -34,7 +34,7 @@ struct History {
   std::vector<int64_t> epoch;
   struct Series {
     std::string name;
-    std::vector<double> values;
+    std::vector<std::vector<double>> values; // of each epoch, as in Metrics::Values
   };
   std::vector<Series> series;
   int64_t steps = 0;

@@ -129,15 +129,25 @@ Metrics::Metrics(Instance &instance)
 void Metrics::reset() { instance.run(resetEntry, nullptr, nullptr); }
 
 Metrics::Values Metrics::read() {
-  AlignedMemory values(readEntry.buffer_count * 8);
-  std::vector<void *> pointers(readEntry.buffer_count);
-  for (size_t i = 0; i < pointers.size(); ++i)
-    pointers[i] = values.data() + i * 8;
+  int64_t numbers = 0;
+  for (const formwork_tensor &tensor : buffers(readEntry))
+    numbers += elementCount(tensor, nullptr);
+  AlignedMemory values(numbers * 8);
+  std::vector<void *> pointers;
+  std::byte *next = values.data();
+  for (const formwork_tensor &tensor : buffers(readEntry)) {
+    pointers.push_back(next);
+    next += elementCount(tensor, nullptr) * 8;
+  }
   instance.run(readEntry, nullptr, pointers.data());
   Values result;
-  for (size_t i = 0; i < pointers.size(); ++i)
-    result.emplace_back(readEntry.buffers[i].name,
-                        scalar(values.data() + i * 8, readEntry.buffers[i].dtype));
+  for (size_t i = 0; i < pointers.size(); ++i) {
+    const formwork_tensor &tensor = readEntry.buffers[i];
+    std::vector<double> &metric = result.emplace_back(tensor.name, std::vector<double>()).second;
+    for (int64_t k = 0; k < elementCount(tensor, nullptr); ++k)
+      metric.push_back(scalar(static_cast<std::byte *>(pointers[i]) + k * elementSize(tensor.dtype),
+                              tensor.dtype));
+  }
   return result;
 }
 
