@@ -84,6 +84,7 @@ def suites():
     yield script("cuda/run.py", 20)
     yield script("embedding/run.py", 15)
     yield script("frontend/legacy.py", 10)
+    yield script("frontend/keras2.py", 10)
     yield script("fuzz/run.py", 30)  # what it runs is compiled first
     yield script("hostile/run.py", 10)
     yield script("examples.py", 15)

@@ -277,31 +277,55 @@ std::optional<std::string> WeightFile::attribute(const std::string &name) const 
   return text.substr(0, text.find('\0'));
 }
 
-/// Appends an attribute's strings, of one length as NumPy writes them: those of any length could
-/// all be one, as large as the file. False if there is none such, or if it is larger than `most`
-/// bytes.
-static bool appendStrings(hid_t group, const std::string &name, size_t most,
-                          std::vector<std::string> &strings) {
-  Handle attribute(H5Aexists(group, name.c_str()) > 0 ? H5Aopen(group, name.c_str(), H5P_DEFAULT)
-                                                      : -1,
-                   H5Aclose);
-  Handle type(attribute ? H5Aget_type(attribute) : -1, H5Tclose);
-  Handle space(attribute ? H5Aget_space(attribute) : -1, H5Sclose);
-  if (!type || !space || H5Tget_class(type) != H5T_STRING || H5Tis_variable_str(type) != 0)
-    return false;
-  hssize_t count = H5Sget_simple_extent_npoints(space);
-  size_t length = H5Tget_size(type);
-  if (count < 0 || length == 0 || size_t(count) > most / length)
-    return false;
-  std::vector<char> text(size_t(count) * length);
-  if (count != 0 && H5Aread(attribute, type, text.data()) < 0)
-    return false;
-  for (size_t at = 0; at < text.size(); at += length) {
-    std::string_view padded(text.data() + at, length);
-    strings.emplace_back(padded.substr(0, padded.find('\0')));
+namespace {
+/// A list of strings, opened and checked: of any length as h5py writes a list, of one as it writes
+/// an array.
+class StringList {
+public:
+  StringList(hid_t group, const std::string &name)
+      : id(H5Aexists(group, name.c_str()) > 0 ? H5Aopen(group, name.c_str(), H5P_DEFAULT) : -1,
+           H5Aclose),
+        type(id ? H5Aget_type(id) : -1, H5Tclose), space(id ? H5Aget_space(id) : -1, H5Sclose) {}
+
+  /// False if there is none, or none that fits into `most` bytes.
+  bool appendTo(std::vector<std::string> &strings, size_t most) const {
+    if (!type || !space || H5Tget_class(type) != H5T_STRING)
+      return false;
+    hssize_t count = H5Sget_simple_extent_npoints(space);
+    size_t length = H5Tget_size(type);
+    if (count < 0 || length == 0 || size_t(count) > most / length)
+      return false;
+    return H5Tis_variable_str(type) > 0 ? appendOfAnyLength(strings, size_t(count))
+                                        : appendPadded(strings, size_t(count), length);
   }
-  return true;
-}
+
+private:
+  bool appendPadded(std::vector<std::string> &strings, size_t count, size_t length) const {
+    std::vector<char> text(count * length);
+    if (count != 0 && H5Aread(id, type, text.data()) < 0)
+      return false;
+    for (size_t at = 0; at < text.size(); at += length) {
+      std::string_view padded(text.data() + at, length);
+      strings.emplace_back(padded.substr(0, padded.find('\0')));
+    }
+    return true;
+  }
+
+  /// They may all be one that is as large as the file: the process that reads has as much memory as
+  /// the file deserves, and ends there.
+  bool appendOfAnyLength(std::vector<std::string> &strings, size_t count) const {
+    std::vector<char *> texts(count, nullptr);
+    if (count != 0 && H5Aread(id, type, texts.data()) < 0)
+      return false;
+    for (const char *text : texts)
+      strings.emplace_back(text ? text : "");
+    H5Dvlen_reclaim(type, space, H5P_DEFAULT, texts.data());
+    return true;
+  }
+
+  Handle id, type, space;
+};
+} // namespace
 
 std::optional<std::vector<std::string>> WeightFile::names(const std::string &path,
                                                           const std::string &name) const {
@@ -312,10 +336,10 @@ std::optional<std::vector<std::string>> WeightFile::names(const std::string &pat
   size_t most = file->bytes.size(), part = 0;
   if (!group)
     return {};
-  if (appendStrings(group, name, most, strings))
+  if (StringList(group, name).appendTo(strings, most))
     return strings;
   while (strings.size() < mostDatasets &&
-         appendStrings(group, name + std::to_string(part), most, strings))
+         StringList(group, name + std::to_string(part)).appendTo(strings, most))
     ++part;
   return part ? std::optional(std::move(strings)) : std::nullopt;
 }
