@@ -137,6 +137,8 @@ static const Json *shapeOfFirst(const Json &layers) {
 static std::string modelConfigOf(const Json &config) {
   std::vector<std::string> parts;
   const Json *layers = config.array() ? &config : config.find("layers");
+  if (config.array())
+    parts.push_back(member("name", quotedJson("sequential")));
   if (config.object())
     for (const Json::Member &argument : *config.object())
       if (argument.key != "layers" && argument.key != "build_input_shape")

@@ -147,20 +147,23 @@ static std::optional<std::string> makeConfig(const Attributes &attributes, std::
 
 //===--- weights ---------------------------------------------------------------------------------
 
-/// "lstm_cell" of "lstm_cell_3": Keras 2 counts the cells of a whole program.
-static StringRef withoutNumber(StringRef component) {
+/// "lstm_cell" of "lstm_cell_3": Keras 2 counts the cells of a whole program. And what Keras 3
+/// calls the kernel of DepthwiseConv2D.
+static StringRef canonical(StringRef component) {
+  if (component == "depthwise_kernel")
+    return "kernel";
   StringRef stem = component.rtrim("0123456789");
   return stem.size() < component.size() && stem.consume_back("_") ? stem : component;
 }
 
 /// How much two paths have in common at their ends: two for each component that is the same, one
-/// for one that is but for its number.
+/// for one that is but for what Keras 2 called it.
 static unsigned commonEnd(StringRef a, StringRef b) {
   unsigned common = 0;
   SmallVector<StringRef> ofA, ofB;
   a.split(ofA, '/'), b.split(ofB, '/');
   for (auto [x, y] : llvm::zip(llvm::reverse(ofA), llvm::reverse(ofB))) {
-    if (withoutNumber(x) != withoutNumber(y))
+    if (canonical(x) != canonical(y))
       break;
     common += x == y ? 2 : 1;
   }

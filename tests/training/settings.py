@@ -2,6 +2,7 @@
 numbers. Whole runs against Keras: weights, losses and metrics, those of validation data too.
 """
 
+import json
 import sys
 
 import keras
@@ -63,8 +64,7 @@ def several_numbers(rng):
     model = keras.Model(inputs, layers.Dense(3, "sigmoid", name="out")(inputs))
     kinds = lambda: [metrics.F1Score(threshold=0.5), metrics.FBetaScore(beta=2.0), metrics.R2Score(None),
                      metrics.Precision([0.3, 0.6]), metrics.Recall([0.0, 0.5, 1.0]), metrics.Precision(0.4),
-                     metrics.Recall([0.2, 0.4, 0.7], class_id=1), metrics.TruePositives([0.9, 0.1]),
-                     metrics.FalseNegatives([0.0, 0.25, 0.5, 0.75, 1.0])]  # fmt: skip
+                     metrics.Recall([0.2, 0.4, 0.7], class_id=1)]  # fmt: skip
     model.compile("adam", "binary_crossentropy", metrics=kinds(), weighted_metrics=kinds())
     data = {"x": rng.normal(size=(COUNT, 5)), "out": rng.integers(0, 2, (COUNT, 3)).astype(float)}
     return model, data, {}
@@ -77,9 +77,22 @@ def trains_like_keras(folder, build):
     case.compare(case.train("--data", file, "--validation-split", 0.2), inputs, targets, validation_split=0.2)
 
 
+def counts_like_keras(folder):
+    """By evaluate: in its history Keras keeps the accumulators themselves, which later epochs change."""
+    case = Run(folder, several_numbers)
+    counts = [metrics.TruePositives([0.9, 0.1]), metrics.FalseNegatives([0.0, 0.25, 0.5, 0.75, 1.0])]
+    case.model.compile("adam", "binary_crossentropy", metrics=counts)
+    case.model.save(case.archive)
+    file = case.file("data.npz", case.data)
+    ours = json.loads(weighted.run(weighted.FORMWORK, "evaluate", case.archive, "--data", file, "--json"))
+    inputs, targets = weighted.models.split(case.model, case.data)
+    weighted.compare_values(ours, case.model.evaluate(inputs, targets, verbose=0, return_dict=True))
+
+
 TESTS = {
     f"trains like Keras: {weighted.sentence(b)}": (trains_like_keras, b) for b in (penalized, penalized_input, frozen, several_numbers)
 }
+TESTS["counts at several thresholds are those of Keras"] = (counts_like_keras,)
 
 
 if __name__ == "__main__":
