@@ -73,8 +73,12 @@ static Regularizer readOrthogonal(Arguments &arguments, int64_t rank) {
                                       ArrayRef<int64_t>{along}, ArrayRef<int64_t>{along}));
     Expr others = select(equal(iotaLike(product, 0), iotaLike(product, 1)), 0, product);
     int64_t rows = typeOf(w).getDimSize(1 - along);
-    Expr size = ShapedType::isDynamic(rows) ? countAlong(w, 1 - along) : Expr(double(rows));
-    return 0.5 * factor * sumOfAll(abs(others)) / (size * (size - 1) / 2);
+    Expr pairs = double(rows) * (double(rows) - 1) / 2;
+    if (ShapedType::isDynamic(rows)) {
+      Expr count = countAlong(w, 1 - along);
+      pairs = count * (count - 1) / 2;
+    }
+    return 0.5 * factor * sumOfAll(abs(others)) / pairs;
   };
 }
 
