@@ -31,8 +31,10 @@ static std::string tensorOf(const Json::Array &reference) {
   std::vector<std::string> history;
   for (size_t i = 0; i < 3; ++i)
     history.push_back(reference[i].print());
-  return R"({"class_name": "__keras_tensor__", "config": {"keras_history": )" + listOf(history) +
-         "}}";
+  // Keras 3 wants a shape and a type, and finds the true ones by itself.
+  return R"({"class_name": "__keras_tensor__", "config": {"shape": [], "dtype": "float32", )"
+         R"("keras_history": )" +
+         listOf(history) + "}}";
 }
 
 static const Json::Array *referenceIn(const Json &value) {
