@@ -13,6 +13,7 @@ namespace formwork {
 
 void buildCPUTilePipeline(OpPassManager &pipeline, const CPUTarget &target) {
   pipeline.addPass(createCPUTile({target.vectorBytes, target.vectorRegisters, target.hasFMA}));
+  pipeline.addPass(createMarkDivisions());
   pipeline.addPass(createExpandMath({target.hasFMA}));
   pipeline.addPass(createCanonicalizerPass());
   pipeline.addPass(createCSEPass());
