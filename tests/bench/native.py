@@ -1,0 +1,93 @@
+"""native.c, compiled for this machine and loaded; Formwork's calls and the machine's bounds by it."""
+
+import ctypes
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+BUILD = pathlib.Path(os.environ.get("FORMWORK_BUILD", ROOT / "build"))
+FOLDER = BUILD / "bench"
+PROBE = 0.01  # seconds of a probe
+
+#: Sizes of working sets whose bandwidth is probed: they lie in L1, L2, L3 and memory.
+LEVELS = (24 << 10, 768 << 10, 16 << 20, 512 << 20)
+
+
+def build():
+    """The library and the program, made anew when their sources are newer."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang-22") or "cc"
+    archive = BUILD / "lib/libformwork_runtime.a"
+    make = {
+        FOLDER / "native.so": [HERE / "native.c", archive],
+        FOLDER / "start": [HERE / "start.c"],
+    }
+    for target, sources in make.items():
+        if target.exists() and all(target.stat().st_mtime > s.stat().st_mtime for s in sources):
+            continue
+        shared = ["-shared", "-fPIC", "-O3", "-march=native"] if target.suffix else ["-O1"]
+        # The pool of threads is C++; the archive's other objects stay out.
+        libraries = ["-lstdc++", "-pthread", "-ldl", "-lm"]
+        command = [compiler, *shared, f"-I{ROOT}", *sources, *libraries, "-o", target]
+        if target.suffix:
+            command += ["-Wl,-u,formwork_pool_create"]
+        subprocess.run(command, check=True)
+
+
+def start(library, name):
+    """Milliseconds from dlopen to the first result, and bytes held at most."""
+    process = subprocess.run([FOLDER / "start", library, name], check=True, capture_output=True, text=True)
+    return json.loads(process.stdout)
+
+
+class Native:
+    def __init__(self, threads):
+        self.library = ctypes.CDLL(str(FOLDER / "native.so"))
+        self.threads = threads
+        for name in ("time_calls", "multiply_adds_per_second", "bytes_per_second"):
+            getattr(self.library, name).restype = ctypes.c_double
+
+    def context(self):
+        """Of a pool of threads, or none for one thread."""
+        import formwork_model
+
+        if self.threads == 1:
+            return formwork_model.Context()
+        create = self.library.formwork_pool_create
+        create.restype = ctypes.c_void_p
+        describe = self.library.formwork_pool_context
+        describe.restype = formwork_model.Context
+        return describe(ctypes.c_void_p(create(self.threads)))
+
+    def sampler(self, call, target):
+        """The same call as `call`, a closure of formwork_model, from a loop in C."""
+        run, context, constants, state, arena, dims, buffers = call.arguments
+
+        def timed(count):
+            return self.library.time_calls(
+                run, ctypes.byref(context), ctypes.c_void_p(constants), ctypes.c_void_p(state),
+                ctypes.c_void_p(arena), dims, buffers, ctypes.c_int64(count),
+            )  # fmt: skip
+
+        def sample():
+            count = max(1, int(target / max(timed(1), 1e-7)))
+            return timed(count) / count
+
+        return sample
+
+    def flops_per_second(self):
+        return self.library.multiply_adds_per_second(ctypes.c_double(PROBE), self.threads)
+
+    def bytes_per_second(self, working_set):
+        """Of the smallest level that holds the working set."""
+        size = next((level for level in LEVELS if working_set <= level), LEVELS[-1])
+        return self.library.bytes_per_second(ctypes.c_double(PROBE), self.threads, ctypes.c_size_t(size))
+
+    def levels(self, rounds=3):
+        """Bytes per second of each level."""
+        return {size: statistics.median(self.bytes_per_second(size) for _ in range(rounds)) for size in LEVELS}
