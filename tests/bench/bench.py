@@ -59,8 +59,8 @@ def compare(case, key, threads, options):
 def costs(case):
     """Of the library that trains and of the one that only infers."""
     return {
-        kind: {**case[kind], **native.start(case[library], case["symbol"])}
-        for kind, library in (("training", "library"), ("inference", "inference_library"))
+        kind: {**compiled, **native.start(case["libraries"][kind], case["symbol"])}
+        for kind, compiled in case["compiled"].items()
     }
 
 
@@ -76,7 +76,7 @@ def measure_case(case, options, rows):
 def cases(options):
     """Those of the command line, in the order in which they are made."""
     if options.models:
-        yield from run("cases.py", *options.models)
+        yield from run("bench_cases.py", *options.models)
     if options.random:
         yield from run("random_cases.py", options.random, *([options.seed] if options.seed else []))
 
@@ -131,6 +131,7 @@ def parse():
     add("--rounds", type=int, default=7)
     add("--milliseconds", type=float, default=20, help="that one sample takes (20)")
     add("--peers", type=words, help=f"of {', '.join(PEERS)}; '' for none (all)")
+    add("--shapes", type=int, metavar="N", help="only the first N of matmul's and of conv's (all)")
     add("--random", type=int, default=0, metavar="N", help="N models of the differential generator as well")
     add("--seed", help="of these (the commit's hash)")
     add("--variants", action="store_true", help="variants of the models, beside them")
@@ -157,6 +158,7 @@ def main():
             request = {"kind": kind, "threads": threads, "rounds": options.rounds}
             request["target"] = options.milliseconds / 1e3
             request["peer"] = bool(options.peers)
+            request["shapes"] = options.shapes
             rows = run("kernels.py", json.dumps(request))
             result["kernels"] += rows
             report.print_kernels(kind, threads, rows)

@@ -2,7 +2,7 @@
 
     comparison.py JSON
 
-The argument is a request: peer (or null for Formwork alone), archive, name, library, symbol, data,
+The argument is a request: a case, as bench_cases.py makes them, and peer (null for Formwork alone),
 rounds, target, threads. Prints, as its last line, {what: figures, or why there are none}.
 """
 
@@ -87,7 +87,10 @@ def reason(problem):
 
 def main():
     data = np.load(request["data"])
-    native, model = Native(request["threads"]), formwork_model.Model(request["library"], request["symbol"])
+    native = Native(request["threads"])
+    loaded = {
+        kind: formwork_model.Model(path, request["symbol"]) for kind, path in request["libraries"].items()
+    }
     context = native.context()
     case = peers.Case(pathlib.Path(request["archive"]), request["name"])
     results = {}
@@ -96,7 +99,8 @@ def main():
         x = load(data, f"x.{size}")
         y = load(data, f"y.{size}") if trains == "train" else None
         given = [*peers.as_list(x), *(peers.as_list(y) if y is not None else [])]
-        entry = model.train_step if trains == "train" else model.predict
+        entries = loaded[trains].entries
+        entry = entries["train_step" if trains == "train" else "predict"]
         ours = entry.prepare(*given, context=context)[0]
         theirs = None
         try:

@@ -38,6 +38,23 @@ double time_calls(formwork_function *run, const formwork_context *context, const
   return now() - start;
 }
 
+/* A library's matrix product, as Fortran calls it: columns first, everything by address. */
+typedef void product(const char *, const char *, const int *, const int *, const int *,
+                     const float *, const float *, const int *, const float *, const int *,
+                     const float *, float *, const int *);
+
+/* The seconds of `count` products c = a b of row-major matrices; a "t" is for a matrix that lies
+ * transposed in memory. Read by columns all three are transposed: c' = b' a'. */
+double time_products(product *run, char of_a, char of_b, int m, int n, int k, const float *a,
+                     const float *b, float *c, int64_t count) {
+  const float one = 1, zero = 0;
+  const int a_columns = of_a == 't' ? m : k, b_columns = of_b == 't' ? k : n;
+  double start = now();
+  for (int64_t i = 0; i < count; ++i)
+    run(&of_b, &of_a, &n, &m, &k, &one, b, &b_columns, a, &a_columns, &zero, c, &n);
+  return now() - start;
+}
+
 /*---- probes --------------------------------------------------------------------------------------*/
 
 typedef struct probe {

@@ -45,11 +45,21 @@ def start(library, name):
     return json.loads(process.stdout)
 
 
+def sampled(timed, target):
+    """A sampler that lets C call for about `target` seconds."""
+
+    def sample():
+        count = max(1, int(target / max(timed(1), 1e-7)))
+        return timed(count) / count
+
+    return sample
+
+
 class Native:
     def __init__(self, threads):
         self.library = ctypes.CDLL(str(FOLDER / "native.so"))
         self.threads = threads
-        for name in ("time_calls", "multiply_adds_per_second", "bytes_per_second"):
+        for name in ("time_calls", "time_products", "multiply_adds_per_second", "bytes_per_second"):
             getattr(self.library, name).restype = ctypes.c_double
 
     def context(self):
@@ -74,11 +84,17 @@ class Native:
                 ctypes.c_void_p(arena), dims, buffers, ctypes.c_int64(count),
             )  # fmt: skip
 
-        def sample():
-            count = max(1, int(target / max(timed(1), 1e-7)))
-            return timed(count) / count
+        return sampled(timed, target)
 
-        return sample
+    def product_sampler(self, run, mode, m, n, k, a, b, c, target):
+        """Of a library's sgemm, from a loop in C."""
+        pointers = [ctypes.c_void_p(array.ctypes.data) for array in (a, b, c)]
+        letters = [ctypes.c_char(letter.encode()) for letter in mode]
+
+        def timed(count):
+            return self.library.time_products(run, *letters, m, n, k, *pointers, ctypes.c_int64(count))
+
+        return sampled(timed, target)
 
     def flops_per_second(self):
         return self.library.multiply_adds_per_second(ctypes.c_double(PROBE), self.threads)

@@ -73,14 +73,18 @@ def print_best(rows):
         )
 
 
-def print_variants(rows):
+def kept_shares(rows):
     """How much of its parent's share of the bound each variant keeps."""
     found = shares(rows)
-    kept = {
+    return {
         key: found[key] / found[parent]
         for key in found
         if (parent := (key[0].split("-")[0], *key[1:])) in found and parent != key
     }
+
+
+def print_variants(rows):
+    kept = kept_shares(rows)
     if not kept:
         return
     print("\nOf its parent's share of the bound a variant keeps:")
@@ -93,7 +97,7 @@ def print_costs(costs):
     for model, kinds in costs.items():
         for kind, cost in kinds.items():
             print(
-                f"{model + ', ' + kind:30} {cost['code_bytes']:10} {cost['compile_s']:10.2f}"
+                f"{model + ', to ' + kind:30} {cost['code_bytes']:10} {cost['compile_s']:10.2f}"
                 f" {cost['first_result_ms']:19.3f} {cost['peak_memory_bytes'] / 2**20:9.1f}"
             )
 

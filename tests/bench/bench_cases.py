@@ -1,8 +1,9 @@
 """What is timed, made once: Keras's archive, Formwork's library and the data, in the build folder.
 
-Runs in a process of its own (`python cases.py WHAT ...`), since Keras is loaded with a backend.
+Runs in a process of its own (`bench_cases.py MODEL ...`), since Keras is loaded with a backend.
 """
 
+import functools
 import json
 import math
 import os
@@ -12,7 +13,7 @@ import sys
 import time
 
 import measure
-from native import BUILD, FOLDER
+from native import BUILD, FOLDER, HERE
 
 SIZES = (1, 32)
 
@@ -20,37 +21,40 @@ SIZES = (1, 32)
 # ---- what the machine must do at least ----------------------------------------------------------
 
 
-def layer_flops(layer):
+def call_flops(layer, call):
     """Multiplications and additions of contractions, for one sample; of what else a layer does there
-    may be any number."""
+    may be any number. `call` is a node of Keras's graph."""
     kernel, name = getattr(layer, "kernel", None), type(layer).__name__
     if name in ("LSTM", "GRU", "SimpleRNN"):
-        return 2 * layer.input.shape[1] * sum(w.shape[0] * w.shape[1] for w in layer.cell.weights[:2])
-    if kernel is None or not hasattr(layer, "output"):
+        steps = call.input_tensors[0].shape[1]
+        return 2 * steps * sum(math.prod(w.shape) for w in layer.cell.weights[:2])
+    if kernel is None:
         return 0
-    if name == "Dense":
-        return 2 * math.prod(layer.output.shape[1:]) * kernel.shape[0]
-    if re.fullmatch(r"Conv[123]D", name):
-        places = math.prod(layer.output.shape[1:]) // layer.filters
+    places = math.prod(call.outputs[0].shape[1:]) // kernel.shape[-1]
+    if name == "Dense" or re.fullmatch(r"Conv[123]D", name):
         return 2 * places * math.prod(kernel.shape)
     return 0
 
 
+def calls(model):
+    return [(layer, call) for layer in model.layers for call in layer._inbound_nodes]
+
+
 def first_flops(model):
     """Of contractions of the inputs themselves, with respect to which no gradient is needed."""
-    inputs = {id(value) for value in model.inputs}
-    first = 0
-    for layer in model.layers:
-        if type(layer).__name__ in ("Flatten", "Reshape") and id(layer.input) in inputs:
-            inputs.add(id(layer.output))
-        elif not isinstance(getattr(layer, "input", []), list) and id(layer.input) in inputs:
-            first += layer_flops(layer)
+    inputs, first = {id(value) for value in model.inputs}, 0
+    for layer, call in calls(model):
+        if not any(id(value) in inputs for value in call.input_tensors):
+            continue
+        if type(layer).__name__ in ("Flatten", "Reshape"):
+            inputs.add(id(call.outputs[0]))
+        first += call_flops(layer, call)
     return first
 
 
 def bounds(model, trains, size):
     """FLOPs, the bytes that must be read and written once, and the bytes among which they are."""
-    forward = sum(map(layer_flops, model.layers))
+    forward = sum(call_flops(layer, call) for layer, call in calls(model))
     data = 4 * size * sum(math.prod(v.shape[1:]) for v in [*model.inputs, *model.outputs])
     weights = 4 * sum(math.prod(w.shape) for w in model.weights)
     if not trains:
@@ -118,16 +122,16 @@ def make(model, name, native, batches, train_size):
     save_data(folder / "data.npz", batches)
     signatures = [models.signature(model, size) for size in batches]
     library, inference = folder / f"{symbol}.so", folder / f"{symbol}_predict.so"
-    training = compile_library(archive, library, symbol, signatures, "--train")
     case = {
         "archive": str(archive),
-        "library": str(library),
+        "libraries": {"train": str(library), "infer": str(inference)},
         "symbol": symbol,
         "name": native,
         "data": str(folder / "data.npz"),
-        "training": training,
-        "inference": compile_library(archive, inference, symbol, signatures[:1]),
-        "inference_library": str(inference),
+        "compiled": {
+            "train": compile_library(archive, library, symbol, signatures, "--train"),
+            "infer": compile_library(archive, inference, symbol, signatures),
+        },
         "cases": {f"train b{train_size}": bounds(model, True, train_size)},
     }
     for size in batches:
@@ -143,10 +147,11 @@ def bench_model(name):
     return make(model, name, name, batches, SIZES[-1])
 
 
-def main(names):
-    for name in names:
+def print_cases(makers):
+    """A line of JSON for each of {name: how it is made}; what fails says why."""
+    for name, maker in makers.items():
         try:
-            case = bench_model(name)
+            case = maker()
         except Exception as problem:
             case = {"problem": f"{type(problem).__name__}: {problem}"}
         print(json.dumps({"model": name, **case}), flush=True)
@@ -155,4 +160,4 @@ def main(names):
 if __name__ == "__main__":
     os.environ.update(KERAS_BACKEND="jax", TF_CPP_MIN_LOG_LEVEL="3")
     measure.pin(1)  # what is compiled here is compiled on one core
-    main(sys.argv[1:])
+    print_cases({name: functools.partial(bench_model, name) for name in sys.argv[1:]})
