@@ -193,6 +193,12 @@ class Exported:
     def train(self, x, y):
         raise Unavailable("does not train")
 
+    def inputs(self, x):
+        """As the exported model takes them: the native one has channels first."""
+        if self.case.name and x.ndim == 4:
+            return [np.ascontiguousarray(x.transpose(0, 3, 1, 2))]
+        return as_list(x)
+
     def export(self, x):
         import onnx_export
 
@@ -214,7 +220,7 @@ class OnnxRuntime(Exported):
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         session = onnxruntime.InferenceSession(self.export(x), options, ["CPUExecutionProvider"])
         binding = session.io_binding()
-        for given, value in zip(session.get_inputs(), as_list(x)):
+        for given, value in zip(session.get_inputs(), self.inputs(x)):
             binding.bind_cpu_input(given.name, value)
         for output in session.get_outputs():
             binding.bind_output(output.name)
@@ -234,7 +240,7 @@ class OpenVino(Exported):
         }
         compiled = core.compile_model(core.read_model(self.export(x)), "CPU", settings)
         request = compiled.create_infer_request()
-        for index, value in enumerate(as_list(x)):
+        for index, value in enumerate(self.inputs(x)):
             request.set_input_tensor(index, openvino.Tensor(value, shared_memory=True))
         return request.infer
 
