@@ -1,5 +1,5 @@
-/* What code that was compiled to be profiled calls around each launch of kernels, on the thread that
- * called the function. The program has one profile; it is for one thread at a time. */
+/* What code that was compiled to be profiled calls around each launch of kernels, on the thread
+ * that called the function. The program has one profile; it is for one thread at a time. */
 #ifndef FORMWORK_PROFILE_H
 #define FORMWORK_PROFILE_H
 

@@ -225,9 +225,8 @@ FailureOr<CompiledModel> compileModel(MLIRContext &context, const CompileOptions
 
   CPUOptions cpu = cpuOptions(options);
   if (failed(lowerToKernels(module, options)) || failed(lower(module, buildPlanPipeline)) ||
-      (options.profile && failed(lower(module, [](OpPassManager &passes) {
-         passes.addPass(createCountCosts());
-       }))) ||
+      (options.profile &&
+       failed(lower(module, [](OpPassManager &passes) { passes.addPass(createCountCosts()); }))) ||
       (options.maxArena && failed(checkArenas(module, *options.maxArena))))
     return failure();
   CompiledModel compiled;

@@ -10,8 +10,8 @@
 // launcher: their chunks follow one another in one parallel loop. So an optimizer passes over all
 // variables at once, and threads meet there once.
 //
-// To profile, the functions of runtime/profile.h are called before and after each launcher, with what
-// fw-count-costs wrote to its launches.
+// To profile, the functions of runtime/profile.h are called before and after each launcher, with
+// what fw-count-costs wrote to its launches.
 //
 // What is computed in a chunk depends on shapes alone, so all ways give the same bits.
 #include "codegen/host/Buffers.h"

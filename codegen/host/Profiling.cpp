@@ -21,18 +21,17 @@ Profiling::Profiling(ModuleOp module)
               {i64, pointer, pointer, i64, i64});
 }
 
-/// The address of the words, each of which is in the module once: the runtime tells kernels apart by
-/// it.
+/// The address of the words, each of which is in the module once: the runtime tells kernels apart
+/// by it.
 Value Profiling::text(OpBuilder &builder, Location location, StringRef words) {
   LLVM::GlobalOp &global = texts[words];
   if (!global) {
     auto begin = OpBuilder::atBlockBegin(module.getBody());
     std::string bytes = words.str() + '\0';
     auto type = LLVM::LLVMArrayType::get(begin.getI8Type(), bytes.size());
-    global = LLVM::GlobalOp::create(begin, location, type, /*isConstant=*/true,
-                                    LLVM::Linkage::Internal,
-                                    "profile_text_" + std::to_string(texts.size()),
-                                    begin.getStringAttr(bytes));
+    global = LLVM::GlobalOp::create(
+        begin, location, type, /*isConstant=*/true, LLVM::Linkage::Internal,
+        "profile_text_" + std::to_string(texts.size()), begin.getStringAttr(bytes));
   }
   return LLVM::AddressOfOp::create(builder, location, global);
 }

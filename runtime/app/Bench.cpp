@@ -1,5 +1,5 @@
-// `bench`: how fast the model runs here, on random data; with --profile, which kernels take how much
-// of it. A profile's clock is read around each launch, which costs some 50 ns of each.
+// `bench`: how fast the model runs here, on random data; with --profile, which kernels take how
+// much of it, by medians of launches. Reading the clock costs some 50 ns of each.
 #include "runtime/Error.h"
 #include "runtime/app/Json.h"
 #include "runtime/app/Options.h"
@@ -104,8 +104,9 @@ static Timing timeEntry(Instance &instance, const formwork_entry &entry, const O
   std::vector<KernelProfile> kernels;
   if (options.profile)
     kernels = profileCalls(instance, entry, dims.data(), pointers.data(), seconds);
-  return {entry.name, dims, concrete.dims != nullptr, seconds, concrete.arena_size(dims.data()),
-          std::move(kernels)};
+  return {
+      entry.name,        dims, concrete.dims != nullptr, seconds, concrete.arena_size(dims.data()),
+      std::move(kernels)};
 }
 
 /// Where the model runs.
@@ -159,9 +160,8 @@ static void printProfile(const char *title, std::vector<KernelProfile> rows, boo
   double all = 0;
   for (const KernelProfile &row : rows)
     all += row.seconds;
-  std::sort(rows.begin(), rows.end(), [](const KernelProfile &a, const KernelProfile &b) {
-    return a.seconds > b.seconds;
-  });
+  std::sort(rows.begin(), rows.end(),
+            [](const KernelProfile &a, const KernelProfile &b) { return a.seconds > b.seconds; });
   printf("  %-40s %7s %10s %6s %8s %8s%s\n", title, "calls", "us", "part", "GF/s", "GB/s",
          layers ? "  layers" : "");
   for (const KernelProfile &row : rows)

@@ -106,7 +106,8 @@ static constexpr OptionRow optionRows[] = {
     {'j', "json", nullptr, [](Options &o, Words, Words) { o.json = true; },
      "print the result as JSON"},
     {'p', "profile", nullptr, [](Options &o, Words, Words) { o.profile = true; },
-     "tell where the time goes, by layer and kernel; the\nmodel must have been compiled for it, as `formwork\n"
+     "tell where the time goes, by layer and kernel; the\nmodel must have been compiled for it, as "
+     "`formwork\n"
      "bench --profile` does"},
     {'q', "quiet", nullptr, [](Options &o, Words, Words) { o.quiet = true; }, "print no progress"},
     {'I', "input", "FILE", [](Options &o, Words, Words w) { o.data.push_back(w); },

@@ -9,7 +9,7 @@ namespace formwork::runtime {
 struct KernelProfile {
   const char *kernel, *layers; // layers with commas between, empty if none
   int64_t calls = 0;
-  double seconds = 0;
+  double seconds = 0;           // the median of a launch times the calls
   int64_t flops = 0, bytes = 0; // of all calls; 0 if unknown
 };
 
