@@ -3,6 +3,7 @@
 #include "runtime/Error.h"
 #include "runtime/app/Json.h"
 #include "runtime/app/Options.h"
+#include "runtime/app/Probe.h"
 #include "runtime/app/Profile.h"
 #include "runtime/cpu/ThreadPool.h"
 #include "runtime/data/RandomData.h"
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <map>
 
 namespace formwork::runtime {
 
@@ -151,35 +153,63 @@ static std::vector<KernelProfile> byLayers(const std::vector<KernelProfile> &ker
   return sums;
 }
 
+namespace {
+/// What the machine can do at most, on as many threads as the model has.
+class Bounds {
+public:
+  explicit Bounds(int threads) : flops(multiplyAddsPerSecond(threads, seconds)) {
+    for (size_t size : probedSizes)
+      bytes[size] = bytesPerSecond(threads, seconds, size);
+  }
+  /// The part of a kernel's time that would do; 0 if FLOPs and bytes are unknown.
+  double shareOf(const KernelProfile &kernel) const {
+    size_t moved = kernel.calls ? size_t(kernel.bytes / kernel.calls) : 0;
+    double least =
+        std::max(double(kernel.flops) / flops, double(kernel.bytes) / bytes.at(probedSize(moved)));
+    return kernel.seconds > 0 ? least / kernel.seconds : 0;
+  }
+
+  static constexpr double seconds = 0.03; // of each probe
+  double flops;                           // per second
+  std::map<size_t, double> bytes;         // per second, of each size
+};
+} // namespace
+
 /// 12.3, or a dash if the amount is unknown.
 static std::string rate(int64_t amount, double seconds) {
   return amount ? text("%.1f", double(amount) / seconds * 1e-9) : "-";
 }
 
-static void printProfile(const char *title, std::vector<KernelProfile> rows, bool layers) {
+static void printProfile(const char *title, const Bounds &bounds, std::vector<KernelProfile> rows,
+                         bool layers) {
   double all = 0;
   for (const KernelProfile &row : rows)
     all += row.seconds;
   std::sort(rows.begin(), rows.end(),
             [](const KernelProfile &a, const KernelProfile &b) { return a.seconds > b.seconds; });
-  printf("  %-40s %7s %10s %6s %8s %8s%s\n", title, "calls", "us", "part", "GF/s", "GB/s",
-         layers ? "  layers" : "");
+  printf("  %-40s %7s %10s %6s %8s %8s %6s%s\n", title, "calls", "us", "part", "GF/s", "GB/s",
+         "share", layers ? "  layers" : "");
   for (const KernelProfile &row : rows)
-    printf("  %-40s %7lld %10.2f %5.1f%% %8s %8s%s%s\n", *row.kernel ? row.kernel : "none",
+    printf("  %-40s %7lld %10.2f %5.1f%% %8s %8s %6s%s%s\n", *row.kernel ? row.kernel : "none",
            (long long)row.calls, row.seconds * 1e6, 100 * row.seconds / all,
            rate(row.flops, row.seconds).c_str(), rate(row.bytes, row.seconds).c_str(),
+           row.flops || row.bytes ? text("%.2f", bounds.shareOf(row)).c_str() : "-",
            layers ? "  " : "", layers ? row.layers : "");
 }
 
-static void printProfiles(const std::vector<Timing> &timings) {
+static void printProfiles(const Bounds &bounds, const std::vector<Timing> &timings) {
+  printf("\nThis machine, meanwhile: %.1f GF/s of multiply-adds; GB/s of", bounds.flops * 1e-9);
+  for (auto [size, rate] : bounds.bytes)
+    printf(" %zu KiB: %.1f", size >> 10, rate * 1e-9);
+  printf("\n`share` is the least time that these leave a kernel, as a part of its own.\n");
   for (const Timing &timing : timings) {
     double kernels = 0;
     for (const KernelProfile &kernel : timing.kernels)
       kernels += kernel.seconds;
     printf("\n%s: %.2f us in kernels, of a median of %.2f us\n", timing.function, kernels * 1e6,
            timing.seconds * 1e6);
-    printProfile("layers", byLayers(timing.kernels), /*layers=*/false);
-    printProfile("kernel", timing.kernels, /*layers=*/true);
+    printProfile("layers", bounds, byLayers(timing.kernels), /*layers=*/false);
+    printProfile("kernel", bounds, timing.kernels, /*layers=*/true);
   }
 }
 
@@ -240,7 +270,7 @@ int bench(const formwork_model &model, const Options &options) {
     checkProfile(instance, timings);
   (options.json ? printJson : printTable)(instance, pool.size(), options.batchSize, timings);
   if (options.profile && !options.json)
-    printProfiles(timings);
+    printProfiles(Bounds(pool.size()), timings);
   return 0;
 }
 

@@ -1,4 +1,4 @@
-"""Matrix products and convolutions alone, beside the libraries that PyTorch has and the FMA probe.
+"""Matrix products and convolutions alone, beside the libraries that PyTorch has and the machine's bounds.
 
     kernels.py JSON
 
@@ -223,17 +223,24 @@ def check(title, ours, theirs):
 
 def measure_kernel(native, torch, entry, kernel, context):
     call, outputs = entry.prepare(*kernel.operands, context=context)
-    samplers = {"ours": native.sampler(call, request["target"]), "flops": native.flops_per_second}
+    moved = sum(array.nbytes for array in [*kernel.operands, outputs["y"]])
+    samplers = {
+        "ours": native.sampler(call, request["target"]),
+        "flops": native.flops_per_second,
+        "bandwidth": lambda: native.bytes_per_second(moved),
+    }
     call()
     if torch:
         samplers["theirs"], result = kernel.theirs(native, request["target"], kernel.operands)
         check(kernel.title, outputs["y"], result)
     results = measure.alternate(samplers, request["rounds"])
-    probe, seconds = max(results["flops"]), statistics.median(results["ours"])
+    probe, bandwidth = max(results["flops"]), max(results["bandwidth"])
+    seconds = statistics.median(results["ours"])
     row = {
         "gflops": kernel.flops / seconds / 1e9,
         "gflops_probe": probe / 1e9,
-        "share": kernel.flops / seconds / probe,
+        "gbytes_probe": bandwidth / 1e9,
+        "share": max(kernel.flops / probe, moved / bandwidth) / seconds,
     }
     if torch:
         row["peer_gflops"] = kernel.flops / statistics.median(results["theirs"]) / 1e9

@@ -1,4 +1,4 @@
-"""native.c, compiled for this machine and loaded; Formwork's calls and the machine's bounds by it."""
+"""native.cpp, compiled and loaded; Formwork's calls and the machine's bounds by it."""
 
 import ctypes
 import json
@@ -14,29 +14,34 @@ BUILD = pathlib.Path(os.environ.get("FORMWORK_BUILD", ROOT / "build"))
 FOLDER = BUILD / "bench"
 PROBE = 0.01  # seconds of a probe
 
-#: Sizes of working sets whose bandwidth is probed: they lie in L1, L2, L3 and memory.
+#: As in runtime/app/Probe.h: they lie in L1, L2, L3 and memory.
 LEVELS = (24 << 10, 768 << 10, 16 << 20, 512 << 20)
 
 
 def build():
     """The library and the program, made anew when their sources are newer."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang-22") or "cc"
+    shared, program = FOLDER / "native.so", FOLDER / "start"
     archive = BUILD / "lib/libformwork_runtime.a"
-    make = {
-        FOLDER / "native.so": [HERE / "native.c", archive],
-        FOLDER / "start": [HERE / "start.c"],
-    }
-    for target, sources in make.items():
-        if target.exists() and all(target.stat().st_mtime > s.stat().st_mtime for s in sources):
-            continue
-        shared = ["-shared", "-fPIC", "-O3", "-march=native"] if target.suffix else ["-O1"]
-        # The pool of threads is C++; the archive's other objects stay out.
-        libraries = ["-lstdc++", "-pthread", "-ldl", "-lm"]
-        command = [compiler, *shared, f"-I{ROOT}", *sources, *libraries, "-o", target]
-        if target.suffix:
-            command += ["-Wl,-u,formwork_pool_create"]
-        subprocess.run(command, check=True)
+    if is_older(shared, HERE / "native.cpp", archive):
+        # Of the archive only what is used: threads and probes.
+        pool = ["-Wl,-u,formwork_pool_create,-u,formwork_pool_context"]
+        compile_file(HERE / "native.cpp", shared, "-O2", "-shared", "-fPIC", *pool, archive)
+    if is_older(program, HERE / "start.c"):
+        compile_file(HERE / "start.c", program, "-O1", "-xc")
+
+
+def is_older(target, *sources):
+    return not target.exists() or any(target.stat().st_mtime <= s.stat().st_mtime for s in sources)
+
+
+def compile_file(source, target, *options):
+    compiler = os.environ.get("CXX") or next(filter(shutil.which, ("clang++-22", "g++", "c++")))
+    standard = [] if source.suffix == ".c" else ["-std=c++20"]
+    before = [option for option in options if isinstance(option, str)]
+    after = [option for option in options if not isinstance(option, str)]
+    command = [compiler, *standard, f"-I{ROOT}", *before, source, *after, "-pthread", "-ldl", "-o", target]
+    subprocess.run(command, check=True)
 
 
 def start(library, name):
@@ -101,8 +106,7 @@ class Native:
 
     def bytes_per_second(self, working_set):
         """Of the smallest level that holds the working set."""
-        size = next((level for level in LEVELS if working_set <= level), LEVELS[-1])
-        return self.library.bytes_per_second(ctypes.c_double(PROBE), self.threads, ctypes.c_size_t(size))
+        return self.library.bytes_per_second(ctypes.c_double(PROBE), self.threads, ctypes.c_size_t(working_set))
 
     def levels(self, rounds=3):
         """Bytes per second of each level."""

@@ -70,7 +70,7 @@ def kernel_shapes(kind, folder):
     result, _ = bench(folder, "--peers", "", "--shapes", "3", kind)
     expect(len(result["kernels"]) == 3, result["kernels"])
     for row in result["kernels"]:
-        positive(row, "gflops", "gflops_probe", "share")
+        positive(row, "gflops", "gflops_probe", "gbytes_probe", "share")
 
 
 def summary(_):

@@ -66,7 +66,8 @@ optimizer/layer/variable/slot. What is missing of the optimizer is as in the beg
   formwork bench digits.keras --batch-size 32
   formwork bench digits.keras --train --batch-size 32 --json
   formwork bench digits.keras --train --profile
-With --profile, which layers and kernels take how much of the time, at how many GF/s and GB/s.)",
+With --profile, which layers and kernels take how much of the time, at how many GF/s and GB/s, beside
+what this machine can do at most.)",
      false},
 };
 
