@@ -35,6 +35,7 @@ FailureOr<Artifact> compileForCPU(ModuleOp module, const CPUOptions &options) {
     buildCPUTilePipeline(pipeline, scheduledFor(**machine));
   LowerLaunchesOptions launches;
   launches.target = triple;
+  launches.profile = options.profile;
   pipeline.addPass(createLowerLaunches(launches));
   EntryPointsOptions entryPoints;
   entryPoints.name = name;

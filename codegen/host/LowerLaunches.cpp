@@ -10,11 +10,15 @@
 // launcher: their chunks follow one another in one parallel loop. So an optimizer passes over all
 // variables at once, and threads meet there once.
 //
+// To profile, the functions of runtime/profile.h are called before and after each launcher, with
+// what fw-count-costs wrote to its launches.
+//
 // What is computed in a chunk depends on shapes alone, so all ways give the same bits.
 #include "codegen/host/Buffers.h"
 #include "codegen/host/FloatingPointMode.h"
 #include "codegen/host/LowerCopies.h"
 #include "codegen/host/Passes.h"
+#include "codegen/host/Profiling.h"
 #include "codegen/host/Runs.h"
 #include "ir/Dialect.h"
 
@@ -264,8 +268,11 @@ func::FuncOp LauncherWriter::run() {
 namespace {
 class Lowering {
 public:
-  Lowering(ModuleOp module, const llvm::Triple &target, int64_t threshold)
-      : module(module), target(target), threshold(threshold), types(module.getContext()) {}
+  Lowering(ModuleOp module, const llvm::Triple &target, int64_t threshold, bool profile)
+      : module(module), target(target), threshold(threshold), types(module.getContext()) {
+    if (profile)
+      profiling.emplace(module);
+  }
   void run();
 
 private:
@@ -283,6 +290,7 @@ private:
   llvm::StringMap<Kernel> kernels;
   /// Launchers by the names of their kernels.
   llvm::StringMap<func::FuncOp> launchers;
+  std::optional<Profiling> profiling;
 };
 } // namespace
 
@@ -342,7 +350,10 @@ void Lowering::lower(ArrayRef<LaunchOp> launches, ValueRange context) {
   for (LaunchOp launch : launches)
     for (Value operand : launch.getOperands())
       arguments.push_back(adapted(builder, operand, launcher.getArgumentTypes()[arguments.size()]));
+  Value start = profiling ? profiling->start(builder, last.getLoc()) : Value();
   func::CallOp::create(builder, last.getLoc(), launcher, arguments);
+  if (profiling)
+    profiling->stop(builder, start, launcher.getName(), launches);
   for (LaunchOp launch : launches)
     launch.erase();
 }
@@ -376,7 +387,7 @@ namespace {
 struct LowerLaunches : impl::LowerLaunchesBase<LowerLaunches> {
   using LowerLaunchesBase::LowerLaunchesBase;
   void runOnOperation() override {
-    Lowering(getOperation(), llvm::Triple(target), threshold).run();
+    Lowering(getOperation(), llvm::Triple(target), threshold, profile).run();
   }
 };
 } // namespace

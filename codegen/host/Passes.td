@@ -26,7 +26,9 @@ def LowerLaunches : Pass<"fw-lower-launches", "::mlir::ModuleOp"> {
   let options = [
     Option<"target", "target", "std::string", "", "LLVM's triple, for the threads' floating-point mode">,
     Option<"threshold", "threshold", "int64_t", "500000",
-           "Scalar operations from which on splitting pays: about 3 us">
+           "Scalar operations from which on splitting pays: about 3 us">,
+    Option<"profile", "profile", "bool", "false",
+           "Time each launch with the functions of runtime/profile.h">
   ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
