@@ -80,7 +80,7 @@ def suites():
     yield script("differential/applications.py", 40)
     yield script("training/proof.py", 20)
     yield script("cuda/run.py", 20)
-    yield script("bench/smoke.py", 10)
+    yield script("bench/smoke.py", 20)
     yield script("embedding/run.py", 15)
     yield script("frontend/legacy.py", 10)
     yield script("fuzz/run.py", 30)  # what it runs is compiled first
