@@ -42,6 +42,8 @@ FailureOr<Artifact> compileForCPU(ModuleOp module, const CPUOptions &options) {
   entryPoints.suffix = options.suffix;
   entryPoints.target = triple;
   pipeline.addPass(createEntryPoints(entryPoints));
+  // Once who calls whom is complete.
+  pipeline.addPass(createPassPointers());
   pipeline.addPass(createCanonicalizerPass());
 
   PassManager lowering(module.getContext());

@@ -1,6 +1,8 @@
 // From a model's functions and what it was compiled with to its entries: train_step,
 // evaluate_step, gradients, apply, init, reset_metrics and metrics beside predict.
 //
+// Layers' penalties (fw.penalty) become parts of the losses, and leave predict.
+//
 // gradients and apply are made by the functions that make train_step, so that one after the other
 // is the same step. Refuses settings that no table under training/ knows, all at once.
 #include "passes/Passes.h"
@@ -24,6 +26,10 @@ struct ForwardPass {
   SmallVector<Value> inputs, outputs;
   /// One for each output; null for an output that nothing looks at.
   SmallVector<Value> targets;
+  /// One for each output; none where samples have no weights.
+  SmallVector<SampleWeights> weights;
+  /// What layers' outputs add to the loss, each a scalar.
+  SmallVector<Expr> penalties;
 };
 
 /// Everything the entries are made from.
@@ -35,6 +41,8 @@ struct Model {
   TrainingState state = {};
   /// Null if nothing in the model is random.
   VariableOp random = {};
+  /// What penalties of layers' outputs are computed with, by what says it.
+  llvm::DenseMap<Attribute, Regularizer> regularizers = {};
   /// Trainable weights that no loss depends on.
   llvm::DenseSet<Operation *> unused = {};
 };
@@ -50,15 +58,8 @@ int64_t limitOfLabels(const TrainedOutput &output) {
   return !ignored || (*ignored >= 0 && *ignored < classes) ? classes : 0;
 }
 
-/// Clones the body of `source`, predict or forward, after arguments for inputs and targets.
-ForwardPass cloneForward(Model &model, func::FuncOp source, EntryFunction &entry) {
-  ForwardPass pass;
-  IRMapping map;
-  for (BlockArgument input : source.getArguments()) {
-    auto attributes = source.getArgAttrDict(input.getArgNumber());
-    pass.inputs.push_back(entry.addArgument(input.getType(), attributes));
-    map.map(input, pass.inputs.back());
-  }
+/// Arguments for the targets, then for the weights of samples.
+void addTargets(Model &model, ForwardPass &pass, EntryFunction &entry) {
   for (const TrainedOutput &output : model.config.outputs) {
     Buffer target{output.name, "target", output.targetType, output.symbols};
     if (output.targetType && output.targetType.getRank() < output.type.getRank()) {
@@ -67,8 +68,46 @@ ForwardPass cloneForward(Model &model, func::FuncOp source, EntryFunction &entry
     }
     pass.targets.push_back(output.targetType ? entry.addArgument(target) : Value());
   }
+  for (const TrainedOutput &output : model.config.outputs) {
+    SampleWeights &weights = pass.weights.emplace_back();
+    if (!output.weightType)
+      continue;
+    auto symbols = ArrayRef(output.symbols).take_front(output.weightType.getRank());
+    Buffer buffer{output.name + "_sample_weight", "sample_weight", output.weightType,
+                  llvm::to_vector(symbols)};
+    weights = Expr(entry.builder(), entry.addArgument(buffer));
+  }
+}
+
+/// What a layer's output adds to the loss: a mean over the batch, if it has one
+/// (keras/src/layers/layer.py).
+Expr buildPenalty(Model &model, EntryFunction &entry, PenaltyOp penalty, Value output) {
+  Expr x(entry.builder(), output);
+  Expr value = model.regularizers.at(penalty.getRegularizer())(x);
+  if (cast<RankedTensorType>(output.getType()).getRank() > 0)
+    value = value / countAlong(x, 0);
+  return castTo(value, model.floatx);
+}
+
+/// Clones the body of `source`, predict or forward, after arguments for inputs, targets and
+/// weights.
+ForwardPass cloneForward(Model &model, func::FuncOp source, EntryFunction &entry) {
+  ForwardPass pass;
+  IRMapping map;
+  for (BlockArgument input : source.getArguments()) {
+    auto attributes = source.getArgAttrDict(input.getArgNumber());
+    pass.inputs.push_back(entry.addArgument(input.getType(), attributes));
+    map.map(input, pass.inputs.back());
+  }
+  addTargets(model, pass, entry);
   for (Operation &op : source.front().without_terminator())
-    entry.builder().clone(op, map);
+    if (auto penalty = dyn_cast<PenaltyOp>(op)) {
+      entry.enter(layerName(op.getLoc()));
+      Value output = map.lookup(penalty.getX());
+      pass.penalties.push_back(buildPenalty(model, entry, penalty, output));
+    } else {
+      entry.builder().clone(op, map);
+    }
   for (Value result : source.front().getTerminator()->getOperands())
     pass.outputs.push_back(map.lookupOrDefault(result));
   return pass;
@@ -92,8 +131,10 @@ void track(EntryFunction &entry, const Tracker &tracker, ArrayRef<Expr> ofBatch)
     entry.assign(variable, (sum + addend).value());
 }
 
-/// What the trainable weights' regularizers add to the loss.
-Expr withPenalties(Model &model, EntryFunction &entry, Expr loss) {
+/// Adds what layers' outputs and the trainable weights' regularizers add to the loss.
+Expr withPenalties(Model &model, EntryFunction &entry, const ForwardPass &pass, Expr loss) {
+  for (Expr penalty : pass.penalties)
+    loss = loss + penalty;
   for (auto [weight, regularizer] :
        llvm::zip_equal(model.state.trainable, model.state.regularizers))
     if (regularizer) {
@@ -109,11 +150,12 @@ Expr buildTotalLoss(Model &model, EntryFunction &entry, const ForwardPass &pass)
   ImplicitLocOpBuilder &builder = entry.builder();
   std::optional<Expr> total;
   auto outputTracker = model.state.outputLosses.begin();
-  for (auto [output, value, target] :
-       llvm::zip_equal(model.config.outputs, pass.outputs, pass.targets)) {
+  for (auto [output, value, target, weights] :
+       llvm::zip_equal(model.config.outputs, pass.outputs, pass.targets, pass.weights)) {
     if (!output.loss)
       continue;
-    Expr loss = buildLoss(*output.loss, Expr(builder, target), predictionOf(entry, value));
+    Expr loss = buildLoss(*output.loss, Expr(builder, target), predictionOf(entry, value), weights);
+    loss = castTo(loss, model.floatx);
     // In `fit` Keras on TensorFlow does not see a batch's size here, and counts each batch once.
     if (!model.state.outputLosses.empty())
       track(entry, *outputTracker++, {loss, 1});
@@ -121,7 +163,7 @@ Expr buildTotalLoss(Model &model, EntryFunction &entry, const ForwardPass &pass)
       loss = loss * output.lossWeight;
     total = total ? *total + loss : loss;
   }
-  total = withPenalties(model, entry, *total);
+  total = withPenalties(model, entry, pass, *total);
   Expr batch = castTo(countAlong(Expr(builder, pass.outputs.front()), 0), model.floatx);
   track(entry, model.state.loss, {*total * batch, batch});
   return *total;
@@ -132,7 +174,8 @@ void buildMetricUpdates(Model &model, EntryFunction &entry, const ForwardPass &p
     entry.enter(tracked.name);
     Expr target(entry.builder(), pass.targets[tracked.output]);
     Prediction prediction = predictionOf(entry, pass.outputs[tracked.output]);
-    track(entry, tracker, tracked.metric.ofBatch(target, prediction, {}));
+    SampleWeights weights = tracked.weighted ? pass.weights[tracked.output] : SampleWeights();
+    track(entry, tracker, tracked.metric.ofBatch(target, prediction, weights));
   }
 }
 
@@ -340,11 +383,29 @@ VariableOp findRandom(ModuleOp module) {
   return {};
 }
 
-void buildTraining(Model &model, DictionaryAttr settings, Problems &problems) {
+/// Reads the regularizers of layers' outputs.
+void readPenalties(Model &model, Problems &problems) {
+  for (func::FuncOp function : {model.predict, model.forward})
+    function.walk([&](PenaltyOp penalty) {
+      int64_t rank = cast<RankedTensorType>(penalty.getX().getType()).getRank();
+      auto [known, isNew] = model.regularizers.try_emplace(penalty.getRegularizer());
+      if (isNew)
+        known->second =
+            readRegularizer(penalty.getRegularizer(), layerName(penalty.getLoc()), rank, problems);
+    });
+}
+
+void erasePenalties(func::FuncOp predict) {
+  predict.walk([](PenaltyOp penalty) { penalty.erase(); });
+}
+
+void buildTraining(Model &model, DictionaryAttr settings, bool sampleWeights, Problems &problems) {
   auto floatx = model.module->getAttrOfType<TypeAttr>("fw.floatx");
   model.floatx = cast<FloatType>(floatx.getValue());
   model.random = findRandom(model.module);
-  model.config = readCompileConfig(settings, outputsOf(model.predict), model.floatx, problems);
+  readPenalties(model, problems);
+  model.config =
+      readCompileConfig(settings, outputsOf(model.predict), model.floatx, sampleWeights, problems);
   if (problems.any())
     return;
   model.state = declareTrainingState(model.module, model.config, model.floatx, problems);
@@ -372,7 +433,8 @@ struct AttachTraining : impl::AttachTrainingBase<AttachTraining> {
     model.predict->setAttr("fw.entry", StringAttr::get(&getContext(), "predict"));
     auto settings = module->getAttrOfType<DictionaryAttr>("fw.training");
     if (train && settings && model.forward)
-      buildTraining(model, settings, problems);
+      buildTraining(model, settings, sampleWeights, problems);
+    erasePenalties(model.predict);
     if (init)
       buildInit(module, problems);
     if (model.forward)

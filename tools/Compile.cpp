@@ -101,13 +101,15 @@ static LogicalResult lower(ModuleOp module, llvm::function_ref<void(OpPassManage
   return passes.run(module);
 }
 
-static LogicalResult lowerToFw(ModuleOp module, bool train, bool inputGradients = false) {
+static LogicalResult lowerToFw(ModuleOp module, const CompileOptions &options) {
   return lower(module, [&](OpPassManager &passes) {
-    ModelPipelineOptions options;
-    options.train = train;
-    options.init = train; // In an inference library `init` would make state of the weights.
-    options.inputGradients = inputGradients;
-    buildModelPipeline(passes, options);
+    ModelPipelineOptions pipeline;
+    pipeline.train = options.train;
+    pipeline.init =
+        options.train; // In an inference library `init` would make state of the weights.
+    pipeline.sampleWeights = options.sampleWeights;
+    pipeline.inputGradients = options.inputGradients;
+    buildModelPipeline(passes, pipeline);
   });
 }
 
@@ -210,7 +212,7 @@ FailureOr<CompiledModel> compileModel(MLIRContext &context, const CompileOptions
     return failure();
   ModuleOp module = *model->module;
   OwningOpRef<ModuleOp> imported = module.clone();
-  if (failed(lowerToFw(module, options.train, options.inputGradients)))
+  if (failed(lowerToFw(module, options)))
     return failure();
 
   // A program that trains from fresh weights makes them itself, with the seed it is given.
@@ -243,7 +245,7 @@ FailureOr<CompiledModel> compileModel(MLIRContext &context, const CompileOptions
 FailureOr<std::vector<SourceFile>> printAccelerated(MLIRContext &context,
                                                     const CompileOptions &options, StringRef kind) {
   auto model = import(context, options);
-  if (failed(model) || failed(lowerToFw(*model->module, options.train, options.inputGradients)) ||
+  if (failed(model) || failed(lowerToFw(*model->module, options)) ||
       failed(lowerToKernels(*model->module, options)) ||
       failed(lower(*model->module, buildPlanPipeline)))
     return failure();
@@ -254,11 +256,13 @@ FailureOr<std::vector<SourceFile>> printAccelerated(MLIRContext &context,
 
 FailureOr<std::optional<int64_t>> predictFlops(MLIRContext &context,
                                                const CompileOptions &options) {
-  auto model = import(context, options);
+  CompileOptions inference = options;
+  inference.train = inference.inputGradients = false;
+  auto model = import(context, inference);
   if (failed(model))
     return failure();
   ModuleOp module = *model->module;
-  if (failed(lowerToFw(module, /*train=*/false)) || failed(lower(module, buildLinalgPipeline)))
+  if (failed(lowerToFw(module, inference)) || failed(lower(module, buildLinalgPipeline)))
     return failure();
   for (auto function : module.getOps<func::FuncOp>())
     if (function->hasAttr("fw.dims"))
@@ -269,7 +273,7 @@ FailureOr<std::optional<int64_t>> predictFlops(MLIRContext &context,
 LogicalResult printStage(MLIRContext &context, const CompileOptions &options, Stage stage,
                          raw_ostream &out) {
   auto model = import(context, options);
-  if (failed(model) || failed(lowerToFw(*model->module, options.train, options.inputGradients)))
+  if (failed(model) || failed(lowerToFw(*model->module, options)))
     return failure();
   ModuleOp module = *model->module;
   if (stage == Stage::Linalg && failed(lower(module, buildLinalgPipeline)))

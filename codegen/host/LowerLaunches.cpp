@@ -160,8 +160,11 @@ void LauncherWriter::callKernelsWithin(OpBuilder &builder, Value begin, Value en
 }
 
 LLVM::LLVMStructType LauncherWriter::closureType() {
-  auto members =
-      llvm::map_to_vector(bufferTypes, [&](Type type) { return types.convertType(type); });
+  OpBuilder builder(context);
+  BufferBuilder buffers(builder, types);
+  SmallVector<Type> members;
+  for (Type type : bufferTypes)
+    buffers.passedTypes(type, members);
   return LLVM::LLVMStructType::getLiteral(context, members);
 }
 
@@ -171,11 +174,14 @@ func::FuncOp LauncherWriter::writeTask() {
   func::FuncOp task = declare(".task", {pointer, i64, i64});
   auto builder = OpBuilder::atBlockEnd(&task.front());
   BufferBuilder buffers(builder, types);
-  Value closure = LLVM::LoadOp::create(builder, location, closureType(), task.getArgument(0));
-  SmallVector<Value> arguments;
-  for (auto [i, type] : llvm::enumerate(bufferTypes))
-    arguments.push_back(
-        buffers.raised(LLVM::ExtractValueOp::create(builder, location, closure, i), type));
+  LLVM::LLVMStructType type = closureType();
+  Value closure = LLVM::LoadOp::create(builder, location, type, task.getArgument(0));
+  SmallVector<Value> members, arguments;
+  for (size_t i = 0; i < type.getBody().size(); ++i)
+    members.push_back(LLVM::ExtractValueOp::create(builder, location, closure, i));
+  ValueRange passed = members;
+  for (Type type : bufferTypes)
+    arguments.push_back(buffers.received(location, type, passed));
   auto range = llvm::map_to_vector(task.getArguments().drop_front(), [&](Value bound) -> Value {
     return arith::IndexCastOp::create(builder, location, builder.getIndexType(), bound);
   });
@@ -191,8 +197,11 @@ void LauncherWriter::callParallelFor(OpBuilder &builder, func::FuncOp task, Valu
   BufferBuilder buffers(builder, types);
   LLVM::LLVMStructType type = closureType();
   Value closure = LLVM::PoisonOp::create(builder, location, type);
-  for (auto [i, buffer] : llvm::enumerate(arguments.drop_front(2)))
-    closure = LLVM::InsertValueOp::create(builder, location, closure, buffers.lowered(buffer), i);
+  SmallVector<Value> members;
+  for (Value buffer : arguments.drop_front(2))
+    buffers.pass(buffer, members);
+  for (auto [i, member] : llvm::enumerate(members))
+    closure = LLVM::InsertValueOp::create(builder, location, closure, member, i);
   // On the launcher's own stack: the call returns when all tasks have.
   OpBuilder entry = OpBuilder::atBlockBegin(builder.getBlock()->getParentOp()->getBlock());
   Value one =

@@ -50,4 +50,13 @@ def EntryPoints : Pass<"fw-entry-points", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect"];
 }
 
+def PassPointers : Pass<"fw-pass-pointers", "::mlir::ModuleOp"> {
+  let summary = "Functions hand on pointers and unknown sizes, not descriptors";
+  let description = [{
+    A buffer's type tells all else. Upstream's calls take descriptors apart and put them together
+    again, which was half of a deep model's code.
+  }];
+  let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect"];
+}
+
 #endif

@@ -162,7 +162,9 @@ FunctionEmitter::Outputs FunctionEmitter::emitCall(const Layer &layer, const Cal
   LayerCall context(state, layer, state.stateOf(layer), here, std::move(inputs), call.isList,
                     training);
   FailureOr<Tensor> output = layer.kind->build(context);
-  return failed(output) ? Outputs() : Outputs{*output};
+  if (failed(output) || failed(context.penalize(*output)))
+    return {};
+  return {*output};
 }
 
 //===--- functions -------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 #include "codegen/package/Package.h"
 #include "runtime/Error.h"
 #include "runtime/app/Options.h"
+#include "runtime/data/Dataset.h"
 #include "runtime/io/File.h"
 #include "tools/Cache.h"
 #include "tools/commands/Commands.h"
@@ -171,6 +172,18 @@ static int64_t batchSize(const CLI::App &command) {
   return option && option->count() ? option->as<int64_t>() : runtime::Options().batchSize;
 }
 
+/// Whether the program is to take weights of samples: those of the data, or of the labels.
+static bool needsSampleWeights(const CLI::App &command) {
+  const CLI::Option *classes = command.get_option_no_throw("--class-weight");
+  if (classes && classes->count())
+    return true;
+  for (const char *name : {"--data", "--validation-data"})
+    if (const CLI::Option *option = command.get_option_no_throw(name))
+      if (runtime::holdSampleWeights(option->results()))
+        return true;
+  return false;
+}
+
 /// Whether the program is to tell where its time goes, for which it is compiled otherwise.
 static bool isProfiled(const CLI::App &command) {
   const CLI::Option *option = command.get_option_no_throw("--profile");
@@ -190,6 +203,7 @@ static void addRunCommand(CLI::App &program, int &status, const Row &row) {
   addSettings(*command, arguments->options);
   command->callback([arguments, command, &row, &status] {
     arguments->options.batch = batchSize(*command);
+    arguments->options.sampleWeights = row.trains && needsSampleWeights(*command);
     arguments->options.profile = isProfiled(*command);
     arguments->forwarded = forwarded(*command, row);
     status = report(checkFiles(*command));
