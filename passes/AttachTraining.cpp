@@ -42,7 +42,7 @@ struct Model {
   /// Null if nothing in the model is random.
   VariableOp random = {};
   /// What penalties of layers' outputs are computed with, by what says it.
-  llvm::DenseMap<Attribute, Regularizer> regularizers = {};
+  llvm::DenseMap<Attribute, Regularizer> regularizers{};
   /// Trainable weights that no loss depends on.
   llvm::DenseSet<Operation *> unused = {};
 };
