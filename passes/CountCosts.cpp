@@ -8,6 +8,9 @@
 #include "passes/Flops.h"
 #include "passes/Passes.h"
 
+#include "llvm/ADT/SetVector.h"
+#include "llvm/Support/MathExtras.h"
+
 using namespace mlir;
 
 namespace formwork {

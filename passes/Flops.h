@@ -3,6 +3,8 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
+#include <optional>
+
 namespace formwork {
 
 /// Floating point operations of one call of a function in linalg on tensors, a multiplication and

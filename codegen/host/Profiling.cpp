@@ -1,6 +1,9 @@
 // What is known of a launch when it is compiled is passed as constants; the runtime adds up.
 #include "codegen/host/Profiling.h"
 
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringExtras.h"
+
 using namespace mlir;
 
 namespace formwork {

@@ -2,6 +2,7 @@
 // run.
 #include "runtime/app/Probe.h"
 
+#include <algorithm>
 #include <barrier>
 #include <chrono>
 #include <cstdint>
@@ -94,6 +95,15 @@ static double streamHere(double seconds, float *x, float *y, size_t count) {
   return stream<Vector16>(seconds, x, y, count);
 }
 
+/// The most that one of many short runs did: what the machine can do, not what it had left over.
+static double best(double seconds, const std::function<double(double)> &run) {
+  constexpr double slice = 0.001;
+  double most = 0;
+  for (double end = now() + seconds; now() < end;)
+    most = std::max(most, run(slice));
+  return most;
+}
+
 /// The sum of what each thread does per second, all at the same time.
 static double onThreads(int threads, const std::function<double(std::barrier<> &)> &run) {
   std::barrier<> ready(threads);
@@ -110,7 +120,7 @@ static double onThreads(int threads, const std::function<double(std::barrier<> &
 double multiplyAddsPerSecond(int threads, double seconds) {
   return onThreads(threads, [&](std::barrier<> &ready) {
     ready.arrive_and_wait();
-    return multiplyAddHere(seconds);
+    return best(seconds, multiplyAddHere);
   });
 }
 
@@ -120,8 +130,10 @@ double bytesPerSecond(int threads, double seconds, size_t bytes) {
   return onThreads(threads, [&](std::barrier<> &ready) {
     std::vector<Vector64> x(count / 16), y(count / 16);
     ready.arrive_and_wait();
-    return streamHere(seconds, reinterpret_cast<float *>(x.data()),
-                      reinterpret_cast<float *>(y.data()), count);
+    return best(seconds, [&](double slice) {
+      return streamHere(slice, reinterpret_cast<float *>(x.data()),
+                        reinterpret_cast<float *>(y.data()), count);
+    });
   });
 }
 

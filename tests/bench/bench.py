@@ -75,16 +75,15 @@ def measure_case(case, options, rows):
 
 def cases(options):
     """Those of the command line, in the order in which they are made."""
-    if options.models:
-        yield from run("bench_cases.py", *options.models)
+    for name in options.models:
+        yield from run("bench_cases.py", name)
     if options.random:
         yield from run("random_cases.py", options.random, *([options.seed] if options.seed else []))
 
 
 def measure_models(options, result):
-    made = list(cases(options))
     print(report.HEADER, flush=True)
-    for case in made:
+    for case in cases(options):
         if "problem" in case:
             result["problems"].append({"model": case["model"], "problem": case["problem"]})
             print(f"{case['model']}: {case['problem'].splitlines()[0][:200]}", flush=True)

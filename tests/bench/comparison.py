@@ -42,8 +42,8 @@ from native import Native
 
 
 def load(data, prefix):
-    """Arrays as Keras takes them: one, or a list."""
-    arrays = [data[key] for key in sorted(data.files) if key.startswith(prefix + ".")]
+    """Arrays as Keras takes them: one, or a tuple."""
+    arrays = tuple(data[key] for key in sorted(data.files) if key.startswith(prefix + "."))
     return arrays if len(arrays) > 1 else arrays[0]
 
 

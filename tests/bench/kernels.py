@@ -1,4 +1,4 @@
-"""Matrix products and convolutions alone, beside the libraries that PyTorch has and the machine's bounds.
+"""Matrix products and convolutions alone, beside PyTorch's libraries and the machine's bounds.
 
     kernels.py JSON
 

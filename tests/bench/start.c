@@ -1,5 +1,5 @@
-/* From dlopen to the first result, and the most memory that was held: what a program pays that loads
- * a library, calls `predict` once and, if the model trains, `train_step`.
+/* From dlopen to the first result, and the most memory that was held: what a program pays that
+ * loads a library, calls `predict` once and, if the model trains, `train_step`.
  *
  *   start LIBRARY NAME     prints JSON; sizes are those of each function's first compilation */
 #include "runtime/formwork.h"
