@@ -355,12 +355,20 @@ std::optional<Loss> readLoss(Attribute keras, StringRef output, RankedTensorType
   return loss;
 }
 
-/// 1 where a target counts, else 0; in a mean, as much more than 1 as others count less.
-static Expr countOf(const Loss &loss, Expr target, Type type) {
-  Expr valid = castTo(notEqual(target, double(*loss.ignoredClass)), type);
+/// Which samples count; none: all do.
+static std::optional<Expr> counted(const Loss &loss, Expr target, const Prediction &prediction) {
+  if (!loss.ignoredClass)
+    return prediction.mask;
+  Expr valid = notEqual(target, double(*loss.ignoredClass));
+  return prediction.mask ? *prediction.mask && valid : valid;
+}
+
+/// 1 for samples that count, else 0; in a mean, as much more than 1 as others count less.
+static Expr weightOf(const Loss &loss, Expr counts, Type type) {
+  Expr valid = castTo(counts, type);
   if (loss.sumsSamples)
     return valid;
-  auto axes = llvm::to_vector(llvm::seq<int64_t>(0, rankOf(target)));
+  auto axes = llvm::to_vector(llvm::seq<int64_t>(0, rankOf(valid)));
   Expr some = sum(valid, axes), all = countAlong(valid, axes);
   return valid * select(some > 0, all / some, 0);
 }
@@ -370,10 +378,10 @@ Expr buildLoss(const Loss &loss, Expr target, const Prediction &prediction) {
   if (loss.ignoredClass)
     labels = select(equal(target, double(*loss.ignoredClass)), 0, target);
   Expr samples = loss.samples(labels, prediction);
+  if (std::optional<Expr> counts = counted(loss, target, prediction))
+    samples = samples * weightOf(loss, *counts, getElementTypeOrSelf(samples.value().getType()));
   if (rankOf(samples) == 0)
     return samples;
-  if (loss.ignoredClass)
-    samples = samples * countOf(loss, target, getElementTypeOrSelf(samples.value().getType()));
   auto axes = llvm::to_vector(llvm::seq<int64_t>(0, rankOf(samples)));
   return loss.sumsSamples ? sum(samples, axes) : mean(samples, axes);
 }

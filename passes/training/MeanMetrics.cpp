@@ -26,9 +26,20 @@ static Expr meanOfSamples(Expr values) {
 
 Expr meanResult(ArrayRef<Expr> sums) { return select(sums[1] > 0, sums[0] / sums[1], 0); }
 
+/// The sums over samples of values, and of how much of each sample the mask leaves; `values` have
+/// the mask's dimensions and perhaps more.
+static SmallVector<Expr> maskedSums(Expr values, Expr mask) {
+  auto trailing = llvm::to_vector(llvm::seq(typeOf(mask).getRank(), typeOf(values).getRank()));
+  Expr counts = castTo(mask, typeOf(values).getElementType());
+  Expr each = trailing.empty() ? values : mean(values, trailing);
+  return {sum(meanOfSamples(each * counts), 0), sum(meanOfSamples(counts), 0)};
+}
+
 void becomeMean(Metric &metric, MetricFormula values) {
   metric.accumulators = {{"total", {}}, {"count", {}}};
   metric.ofBatch = [=](Expr y, const Prediction &p, SampleWeights weights) -> SmallVector<Expr> {
+    if (p.mask)
+      return maskedSums(values(y, p), *p.mask);
     Expr samples = meanOfSamples(values(y, p));
     if (!weights)
       return {sum(samples, 0), countAlong(samples, 0)};
@@ -109,6 +120,11 @@ void readRootMeanSquaredError(Metric &metric, Arguments &, const MetricSubject &
   becomeMean(metric, [type = metric.type](Expr y, const Prediction &p) {
     return square(castTo(p.output, type) - castTo(y, type));
   });
+  // Keras's has no eye for the mask.
+  metric.ofBatch = [ofBatch = metric.ofBatch](Expr y, Prediction p, SampleWeights weights) {
+    p.mask = {};
+    return ofBatch(y, p, weights);
+  };
   metric.result = [mean = metric.result](ArrayRef<Expr> sums) { return sqrt(mean(sums)); };
 }
 

@@ -183,13 +183,13 @@ static FailureOr<Tensor> gaussianNoise(LayerCall &call) {
 }
 
 void registerNoiseLayers(Registration &layers) {
-  layers.push_back({"Dropout", ArgumentTable(dropoutArguments), dropout});
-  layers.push_back({"SpatialDropout1D", ArgumentTable(spatial1dArguments), spatialDropout<1>});
-  layers.push_back({"SpatialDropout2D", ArgumentTable(spatialArguments), spatialDropout<2>});
-  layers.push_back({"SpatialDropout3D", ArgumentTable(spatialArguments), spatialDropout<3>});
-  layers.push_back({"AlphaDropout", ArgumentTable(alphaDropoutArguments), alphaDropout});
-  layers.push_back({"GaussianDropout", ArgumentTable(gaussianDropoutArguments), gaussianDropout});
-  layers.push_back({"GaussianNoise", ArgumentTable(gaussianNoiseArguments), gaussianNoise});
+  layers.push_back({"Dropout", ArgumentTable(dropoutArguments), dropout, MaskRule::pass});
+  layers.push_back({"SpatialDropout1D", ArgumentTable(spatial1dArguments), spatialDropout<1>, MaskRule::pass});
+  layers.push_back({"SpatialDropout2D", ArgumentTable(spatialArguments), spatialDropout<2>, MaskRule::pass});
+  layers.push_back({"SpatialDropout3D", ArgumentTable(spatialArguments), spatialDropout<3>, MaskRule::pass});
+  layers.push_back({"AlphaDropout", ArgumentTable(alphaDropoutArguments), alphaDropout, MaskRule::pass});
+  layers.push_back({"GaussianDropout", ArgumentTable(gaussianDropoutArguments), gaussianDropout, MaskRule::pass});
+  layers.push_back({"GaussianNoise", ArgumentTable(gaussianNoiseArguments), gaussianNoise, MaskRule::pass});
 }
 
 } // namespace formwork::keras

@@ -10,6 +10,7 @@ from families import (
     convolution,
     core,
     embedding,
+    masking,
     merge,
     noise,
     normalization,
@@ -31,6 +32,7 @@ FAMILIES = [
     resizing,
     recurrent,
     embedding,
+    masking,
 ]
 
 # Shapes decide which values are possible at a place; what does not fit (a stride beside a dilation,
