@@ -27,6 +27,8 @@ private:
   using Outputs = std::vector<Tensor>; // those that could not be built have no value
 
   std::vector<Tensor> declareInputs(const Graph &graph, Block &body);
+  using Values = std::map<std::pair<unsigned, unsigned>, Outputs>; // by layer and call
+  static void clearMasks(const Call &call, Values &values);
   Outputs emitGraph(const Graph &graph, std::vector<Tensor> inputs);
   Outputs emitCall(const Layer &layer, CallOperands operands);
   Outputs emitModel(const Layer &layer, CallOperands operands);
@@ -64,9 +66,22 @@ Value FunctionEmitter::cast(Value value, Type element, Location location) {
 
 //===--- models ----------------------------------------------------------------------------------
 
+/// Keras's MultiHeadAttention takes them off its query, value and key.
+void FunctionEmitter::clearMasks(const Call &call, Values &values) {
+  auto clear = [&](const std::vector<TensorRef> &tensors) {
+    for (const TensorRef &ref : tensors)
+      if (Outputs &known = values[{ref.layer, ref.node}]; ref.tensor < known.size())
+        known[ref.tensor].mask = {};
+  };
+  clear(call.inputs);
+  for (const CallArgument &argument : call.further)
+    if (argument.name == "value" || argument.name == "key")
+      clear(argument.tensors);
+}
+
 FunctionEmitter::Outputs FunctionEmitter::emitGraph(const Graph &graph,
                                                     std::vector<Tensor> inputs) {
-  std::map<std::pair<unsigned, unsigned>, Outputs> values; // by layer and call
+  Values values;
   for (auto [port, tensor] : llvm::zip_equal(graph.inputs, inputs))
     values[{port.tensor.layer, 0}] = {tensor};
   auto lookUp = [&](const TensorRef &ref) {
@@ -107,6 +122,8 @@ FunctionEmitter::Outputs FunctionEmitter::emitGraph(const Graph &graph,
     if (llvm::all_of(outputs, [](const Tensor &t) { return bool(t.value); }))
       state.recordOutputs(layer, outputs);
     values[{call.layer, call.node}] = std::move(outputs);
+    if (layer.kind && layer.kind->clearsMasks)
+      clearMasks(call, values);
   }
   Outputs outputs;
   for (const Port &port : graph.outputs)

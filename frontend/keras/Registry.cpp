@@ -23,6 +23,7 @@ static const Registration &allLayers() {
     registerSimpleRnn(all);
     registerBidirectional(all);
     registerTimeDistributed(all);
+    registerMultiHeadAttention(all);
     registerMasking(all);
     registerOperations(all);
     llvm::sort(all, [](const LayerClass &a, const LayerClass &b) { return a.name < b.name; });

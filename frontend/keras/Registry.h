@@ -33,6 +33,8 @@ struct LayerClass {
     llvm::StringLiteral argument, member;
   };
   llvm::ArrayRef<Wrapped> wraps = {};
+  /// Takes the masks off the very tensors that it is called with: what reads them later finds none.
+  bool clearsMasks = false;
 };
 
 /// Null if there is no such layer; functions of keras.ops are called "ops.NotEqual".
@@ -58,6 +60,7 @@ void registerGru(Registration &layers);
 void registerSimpleRnn(Registration &layers);
 void registerBidirectional(Registration &layers);
 void registerTimeDistributed(Registration &layers);
+void registerMultiHeadAttention(Registration &layers);
 void registerMasking(Registration &layers);
 void registerOperations(Registration &layers);
 

@@ -82,6 +82,7 @@ class Draft:
         before = self.is_masked(node["from"][0])
         return {
             "Masking": True,
+            "MultiHeadAttention": before,
             "Embedding": args.get("mask_zero"),
             "Concatenate": any(self.is_masked(i) for i in node["from"]),
             "Output": before and len(self.shapes[at]) > 1,

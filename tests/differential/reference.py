@@ -89,6 +89,9 @@ def wrapped(layer):
         yield layer.backward_layer
     elif isinstance(layer, keras.layers.TimeDistributed):
         yield from wrapped(layer.layer)
+    elif isinstance(layer, keras.layers.MultiHeadAttention):
+        if layer.dropout:
+            yield layer._dropout_layer
     else:
         yield layer
 
@@ -157,7 +160,10 @@ def call(layer, node, tensors):
     """All that the layer returns."""
     count = len(tensors) - node.get("initial", 0)
     states = {"initial_state": tensors[count:]} if node.get("initial") else {}
-    result = layer(tensors[:count] if count > 1 else tensors[0], **states)
+    if isinstance(layer, keras.layers.MultiHeadAttention):
+        result = layer(tensors[0], tensors[min(1, count - 1)], *tensors[2:], **node["call"])
+    else:
+        result = layer(tensors[:count] if count > 1 else tensors[0], **states)
     return result if isinstance(result, (list, tuple)) else [result]
 
 

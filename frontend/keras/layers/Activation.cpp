@@ -121,10 +121,15 @@ static FailureOr<Tensor> softmaxLayer(LayerCall &call) {
   FailureOr<Value> mask = call.mask(x->rank());
   if (failed(mask))
     return failure();
+  for (const Tensor &given : call.given("mask"))
+    if (!given.element().isInteger(1))
+      return call.fail("its mask must be of booleans");
   Expr value(call.builder, x->value);
   if (*mask)
     value = select(Expr(call.builder, *mask), value, largeNegative);
-  x->value = softmax(value, *axes).value();
+  Expr y = softmax(value, *axes);
+  // Where all is left out.
+  x->value = (*mask ? select(Expr(call.builder, *mask), y, 0) : y).value();
   return x;
 }
 

@@ -7,6 +7,7 @@ which returns the new node, or None if what it drew does not fit there.
 
 from families import (
     activation,
+    attention,
     convolution,
     core,
     embedding,
@@ -33,6 +34,7 @@ FAMILIES = [
     recurrent,
     embedding,
     masking,
+    attention,
 ]
 
 # Shapes decide which values are possible at a place; what does not fit (a stride beside a dilation,
