@@ -2,6 +2,7 @@
 #
 #   formwork_add_model(NAME MODEL file        # .keras, .h5 or the JSON of model.to_json()
 #     [TRAIN]                                 # train_step, evaluate_step, gradients, apply, init
+#     [SAMPLE_WEIGHTS]                        # with TRAIN: these take a weight for each sample
 #     [INPUT_GRADIENTS]                       # input_gradients, with TRAIN loss_input_gradients
 #     [SIGNATURES 'x:f32[32,784]' ...]        # sizes to have functions of their own
 #     [TARGETS host cuda:sm_90 ...]           # machines, as `formwork targets` lists them
@@ -33,7 +34,7 @@ function(_formwork_check name)
   endif()
   if(MODEL_UNPARSED_ARGUMENTS)
     _formwork_fail(${name} "'${MODEL_UNPARSED_ARGUMENTS}' is nothing it takes; it takes MODEL, TRAIN, "
-                   "INPUT_GRADIENTS, SIGNATURES, TARGETS, EMIT, OPTIMIZER, LOSS, METRICS, "
+                   "SAMPLE_WEIGHTS, INPUT_GRADIENTS, SIGNATURES, TARGETS, EMIT, OPTIMIZER, LOSS, METRICS, "
                    "LEARNING_RATE, MAX_ARENA and SEED")
   endif()
   if(MODEL_KEYWORDS_MISSING_VALUES)
@@ -53,6 +54,9 @@ function(_formwork_check name)
     _formwork_fail(${name} "EMIT ${MODEL_EMIT} is no kind of library: use static, shared or cpp")
   endif()
   if(NOT MODEL_TRAIN)
+    if(MODEL_SAMPLE_WEIGHTS)
+      _formwork_fail(${name} "SAMPLE_WEIGHTS is for training: add TRAIN, or leave it out")
+    endif()
     foreach(setting OPTIMIZER LOSS METRICS LEARNING_RATE)
       if(DEFINED MODEL_${setting})
         _formwork_fail(${name} "${setting} is for training: add TRAIN, or leave it out")
@@ -66,6 +70,9 @@ function(_formwork_options name result)
   set(options "${file}" --name=${name})
   if(MODEL_TRAIN)
     list(APPEND options --train)
+  endif()
+  if(MODEL_SAMPLE_WEIGHTS)
+    list(APPEND options --sample-weights)
   endif()
   if(MODEL_INPUT_GRADIENTS)
     list(APPEND options --input-gradients)
@@ -125,7 +132,7 @@ function(_formwork_add_source name folder options)
 endfunction()
 
 function(formwork_add_model name)
-  cmake_parse_arguments(PARSE_ARGV 1 MODEL "TRAIN;INPUT_GRADIENTS"
+  cmake_parse_arguments(PARSE_ARGV 1 MODEL "TRAIN;SAMPLE_WEIGHTS;INPUT_GRADIENTS"
     "MODEL;EMIT;OPTIMIZER;LOSS;LEARNING_RATE;MAX_ARENA;SEED" "SIGNATURES;TARGETS;METRICS")
   if(NOT DEFINED MODEL_EMIT)
     set(MODEL_EMIT static)

@@ -1,6 +1,8 @@
 // From a model's functions and what it was compiled with to its entries: train_step,
 // evaluate_step, gradients, apply, init, reset_metrics and metrics beside predict.
 //
+// Layers' penalties (fw.penalty) become parts of the losses, and leave predict.
+//
 // gradients and apply are made by the functions that make train_step, so that one after the other
 // is the same step. Refuses settings that no table under training/ knows, all at once.
 #include "passes/Passes.h"
@@ -27,6 +29,10 @@ struct ForwardPass {
   SmallVector<Value> masks;
   /// One for each output; null for an output that nothing looks at.
   SmallVector<Value> targets;
+  /// One for each output; none where samples have no weights.
+  SmallVector<SampleWeights> weights;
+  /// What layers' outputs add to the loss, each a scalar.
+  SmallVector<Expr> penalties;
 };
 
 /// Everything the entries are made from.
@@ -38,6 +44,8 @@ struct Model {
   TrainingState state = {};
   /// Null if nothing in the model is random.
   VariableOp random = {};
+  /// What penalties of layers' outputs are computed with, by what says it.
+  llvm::DenseMap<Attribute, Regularizer> regularizers{};
   /// Trainable weights that no loss depends on.
   llvm::DenseSet<Operation *> unused = {};
 };
@@ -53,15 +61,8 @@ int64_t limitOfLabels(const TrainedOutput &output) {
   return !ignored || (*ignored >= 0 && *ignored < classes) ? classes : 0;
 }
 
-/// Clones the body of `source`, predict or forward, after arguments for inputs and targets.
-ForwardPass cloneForward(Model &model, func::FuncOp source, EntryFunction &entry) {
-  ForwardPass pass;
-  IRMapping map;
-  for (BlockArgument input : source.getArguments()) {
-    auto attributes = source.getArgAttrDict(input.getArgNumber());
-    pass.inputs.push_back(entry.addArgument(input.getType(), attributes));
-    map.map(input, pass.inputs.back());
-  }
+/// Arguments for the targets, then for the weights of samples.
+void addTargets(Model &model, ForwardPass &pass, EntryFunction &entry) {
   for (const TrainedOutput &output : model.config.outputs) {
     Buffer target{output.name, "target", output.targetType, output.symbols};
     if (output.targetType && output.targetType.getRank() < output.type.getRank()) {
@@ -70,15 +71,52 @@ ForwardPass cloneForward(Model &model, func::FuncOp source, EntryFunction &entry
     }
     pass.targets.push_back(output.targetType ? entry.addArgument(target) : Value());
   }
+  for (const TrainedOutput &output : model.config.outputs) {
+    SampleWeights &weights = pass.weights.emplace_back();
+    if (!output.weightType)
+      continue;
+    auto symbols = ArrayRef(output.symbols).take_front(output.weightType.getRank());
+    Buffer buffer{output.name + "_sample_weight", "sample_weight", output.weightType,
+                  llvm::to_vector(symbols)};
+    weights = Expr(entry.builder(), entry.addArgument(buffer));
+  }
+}
+
+/// What a layer's output adds to the loss: a mean over the batch, if it has one
+/// (keras/src/layers/layer.py).
+Expr buildPenalty(Model &model, EntryFunction &entry, PenaltyOp penalty, Value output) {
+  Expr x(entry.builder(), output);
+  Expr value = model.regularizers.at(penalty.getRegularizer())(x);
+  if (cast<RankedTensorType>(output.getType()).getRank() > 0)
+    value = value / countAlong(x, 0);
+  return castTo(value, model.floatx);
+}
+
+/// Clones the body of `source`, predict or forward, after arguments for inputs, targets and
+/// weights.
+ForwardPass cloneForward(Model &model, func::FuncOp source, EntryFunction &entry) {
+  ForwardPass pass;
+  IRMapping map;
+  for (BlockArgument input : source.getArguments()) {
+    auto attributes = source.getArgAttrDict(input.getArgNumber());
+    pass.inputs.push_back(entry.addArgument(input.getType(), attributes));
+    map.map(input, pass.inputs.back());
+  }
+  addTargets(model, pass, entry);
   for (Operation &op : source.front().without_terminator())
-    entry.builder().clone(op, map);
-  for (auto [index, result] : llvm::enumerate(source.front().getTerminator()->getOperands()))
+    if (auto penalty = dyn_cast<PenaltyOp>(op)) {
+      entry.enter(layerName(op.getLoc()));
+      Value output = map.lookup(penalty.getX());
+      pass.penalties.push_back(buildPenalty(model, entry, penalty, output));
+    } else {
+      entry.builder().clone(op, map);
+    }
+  auto results = source.front().getTerminator()->getOperands();
+  for (auto [index, result] : llvm::enumerate(results))
     if (!isMask(source, index))
       pass.outputs.push_back(map.lookupOrDefault(result));
-  pass.masks.resize(pass.outputs.size());
-  for (auto [output, mask] : llvm::zip_equal(model.config.outputs, pass.masks))
-    if (output.mask)
-      mask = map.lookupOrDefault(source.front().getTerminator()->getOperand(*output.mask));
+  for (const TrainedOutput &output : model.config.outputs)
+    pass.masks.push_back(output.mask ? map.lookupOrDefault(results[*output.mask]) : Value());
   return pass;
 }
 
@@ -102,8 +140,10 @@ void track(EntryFunction &entry, const Tracker &tracker, ArrayRef<Expr> ofBatch)
     entry.assign(variable, (sum + addend).value());
 }
 
-/// What the trainable weights' regularizers add to the loss.
-Expr withPenalties(Model &model, EntryFunction &entry, Expr loss) {
+/// Adds what layers' outputs and the trainable weights' regularizers add to the loss.
+Expr withPenalties(Model &model, EntryFunction &entry, const ForwardPass &pass, Expr loss) {
+  for (Expr penalty : pass.penalties)
+    loss = loss + penalty;
   for (auto [weight, regularizer] :
        llvm::zip_equal(model.state.trainable, model.state.regularizers))
     if (regularizer) {
@@ -119,11 +159,13 @@ Expr buildTotalLoss(Model &model, EntryFunction &entry, const ForwardPass &pass)
   ImplicitLocOpBuilder &builder = entry.builder();
   std::optional<Expr> total;
   auto outputTracker = model.state.outputLosses.begin();
-  for (auto [output, value, mask, target] :
-       llvm::zip_equal(model.config.outputs, pass.outputs, pass.masks, pass.targets)) {
+  for (auto [output, value, mask, target, weights] : llvm::zip_equal(
+           model.config.outputs, pass.outputs, pass.masks, pass.targets, pass.weights)) {
     if (!output.loss)
       continue;
-    Expr loss = buildLoss(*output.loss, Expr(builder, target), predictionOf(entry, value, mask));
+    Expr loss =
+        buildLoss(*output.loss, Expr(builder, target), predictionOf(entry, value, mask), weights);
+    loss = castTo(loss, model.floatx);
     // In `fit` Keras on TensorFlow does not see a batch's size here, and counts each batch once.
     if (!model.state.outputLosses.empty())
       track(entry, *outputTracker++, {loss, 1});
@@ -131,7 +173,7 @@ Expr buildTotalLoss(Model &model, EntryFunction &entry, const ForwardPass &pass)
       loss = loss * output.lossWeight;
     total = total ? *total + loss : loss;
   }
-  total = withPenalties(model, entry, *total);
+  total = withPenalties(model, entry, pass, *total);
   Expr batch = castTo(countAlong(Expr(builder, pass.outputs.front()), 0), model.floatx);
   track(entry, model.state.loss, {*total * batch, batch});
   return *total;
@@ -143,7 +185,8 @@ void buildMetricUpdates(Model &model, EntryFunction &entry, const ForwardPass &p
     Expr target(entry.builder(), pass.targets[tracked.output]);
     Prediction prediction =
         predictionOf(entry, pass.outputs[tracked.output], pass.masks[tracked.output]);
-    track(entry, tracker, tracked.metric.ofBatch(target, prediction, {}));
+    SampleWeights weights = tracked.weighted ? pass.weights[tracked.output] : SampleWeights();
+    track(entry, tracker, tracked.metric.ofBatch(target, prediction, weights));
   }
 }
 
@@ -369,11 +412,29 @@ VariableOp findRandom(ModuleOp module) {
   return {};
 }
 
-void buildTraining(Model &model, DictionaryAttr settings, Problems &problems) {
+/// Reads the regularizers of layers' outputs.
+void readPenalties(Model &model, Problems &problems) {
+  for (func::FuncOp function : {model.predict, model.forward})
+    function.walk([&](PenaltyOp penalty) {
+      int64_t rank = cast<RankedTensorType>(penalty.getX().getType()).getRank();
+      auto [known, isNew] = model.regularizers.try_emplace(penalty.getRegularizer());
+      if (isNew)
+        known->second =
+            readRegularizer(penalty.getRegularizer(), layerName(penalty.getLoc()), rank, problems);
+    });
+}
+
+void erasePenalties(func::FuncOp predict) {
+  predict.walk([](PenaltyOp penalty) { penalty.erase(); });
+}
+
+void buildTraining(Model &model, DictionaryAttr settings, bool sampleWeights, Problems &problems) {
   auto floatx = model.module->getAttrOfType<TypeAttr>("fw.floatx");
   model.floatx = cast<FloatType>(floatx.getValue());
   model.random = findRandom(model.module);
-  model.config = readCompileConfig(settings, outputsOf(model.predict), model.floatx, problems);
+  readPenalties(model, problems);
+  model.config =
+      readCompileConfig(settings, outputsOf(model.predict), model.floatx, sampleWeights, problems);
   checkMasks(model, problems);
   if (problems.any())
     return;
@@ -402,7 +463,8 @@ struct AttachTraining : impl::AttachTrainingBase<AttachTraining> {
     model.predict->setAttr("fw.entry", StringAttr::get(&getContext(), "predict"));
     auto settings = module->getAttrOfType<DictionaryAttr>("fw.training");
     if (train && settings && model.forward)
-      buildTraining(model, settings, problems);
+      buildTraining(model, settings, sampleWeights, problems);
+    erasePenalties(model.predict);
     if (init)
       buildInit(module, problems);
     if (model.forward)

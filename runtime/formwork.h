@@ -105,12 +105,16 @@ typedef struct formwork_concrete {
  *   evaluate_step  inputs, targets -> loss; updates metric state only
  *   gradients      inputs, targets -> loss, one gradient per trainable weight; updates what the
  *                  forward pass does (moving statistics, randomness, metric state)
+ *                  Compiled with --sample-weights, these three (and loss_input_gradients) take
+ *                  after the targets, for each output that is trained, how much each sample counts:
+ *                  of the output's shape without its last dimension
  *   apply          one gradient per trainable weight; updates weights, slots, counters
  *   finalize       ends training: the moving averages of weights replace them; only of models
  *                  whose optimizer keeps such averages
  *   init           seed (one int64) -> ; sets every variable
  *   reset_metrics  sets metric state to its beginning
- *   metrics        -> each metric's value over all batches since reset_metrics, `loss` first
+ *   metrics        -> each metric's value over all batches since reset_metrics, `loss` first; a
+ *                  metric for each class or threshold has as many numbers
  * Where they were asked for (--input-gradients), in inference and without updating anything:
  *   input_gradients       inputs, a cotangent per output -> a gradient per floating-point input:
  *                         d sum(cotangent * output) / d input

@@ -79,9 +79,13 @@ def suites():
     yield script("differential/any_size.py", 10)
     yield script("differential/applications.py", 40)
     yield script("training/proof.py", 20)
+    yield script("training/weighted.py", 20)
+    yield script("training/settings.py", 20)
     yield script("cuda/run.py", 20)
+    yield script("bench/smoke.py", 10)
     yield script("embedding/run.py", 15)
     yield script("frontend/legacy.py", 10)
+    yield script("frontend/keras2.py", 10)
     yield script("fuzz/run.py", 30)  # what it runs is compiled first
     yield script("hostile/run.py", 10)
     yield script("examples.py", 15)

@@ -4,8 +4,8 @@
 #include "codegen/StateLayout.h"
 #include "codegen/package/Describe.h"
 #include "frontend/Diagnostics.h"
+#include "passes/Flops.h"
 #include "passes/Passes.h"
-#include "tools/Cost.h"
 #include "tools/InitialValues.h"
 #include "tools/Signature.h"
 
@@ -29,6 +29,7 @@ static CPUOptions cpuOptions(const CompileOptions &options) {
   CPUOptions cpu;
   cpu.name = options.name;
   cpu.unoptimized = options.unoptimized;
+  cpu.profile = options.profile;
   Machine host = chosen(options).host;
   cpu.triple = host.triple;
   cpu.cpu = host.cpu;
@@ -40,6 +41,7 @@ static TargetOptions targetOptions(const CompileOptions &options, const TargetCh
   result.name = options.name;
   result.host = choice.host;
   result.unoptimized = options.unoptimized;
+  result.profile = options.profile;
   result.tf32 = options.tf32;
   result.acceptedSpills = options.acceptedSpills;
   result.report = options.report;
@@ -99,13 +101,15 @@ static LogicalResult lower(ModuleOp module, llvm::function_ref<void(OpPassManage
   return passes.run(module);
 }
 
-static LogicalResult lowerToFw(ModuleOp module, bool train, bool inputGradients = false) {
+static LogicalResult lowerToFw(ModuleOp module, const CompileOptions &options) {
   return lower(module, [&](OpPassManager &passes) {
-    ModelPipelineOptions options;
-    options.train = train;
-    options.init = train; // In an inference library `init` would make state of the weights.
-    options.inputGradients = inputGradients;
-    buildModelPipeline(passes, options);
+    ModelPipelineOptions pipeline;
+    pipeline.train = options.train;
+    pipeline.init =
+        options.train; // In an inference library `init` would make state of the weights.
+    pipeline.sampleWeights = options.sampleWeights;
+    pipeline.inputGradients = options.inputGradients;
+    buildModelPipeline(passes, pipeline);
   });
 }
 
@@ -208,7 +212,7 @@ FailureOr<CompiledModel> compileModel(MLIRContext &context, const CompileOptions
     return failure();
   ModuleOp module = *model->module;
   OwningOpRef<ModuleOp> imported = module.clone();
-  if (failed(lowerToFw(module, options.train, options.inputGradients)))
+  if (failed(lowerToFw(module, options)))
     return failure();
 
   // A program that trains from fresh weights makes them itself, with the seed it is given.
@@ -223,6 +227,8 @@ FailureOr<CompiledModel> compileModel(MLIRContext &context, const CompileOptions
 
   CPUOptions cpu = cpuOptions(options);
   if (failed(lowerToKernels(module, options)) || failed(lower(module, buildPlanPipeline)) ||
+      (options.profile &&
+       failed(lower(module, [](OpPassManager &passes) { passes.addPass(createCountCosts()); }))) ||
       (options.maxArena && failed(checkArenas(module, *options.maxArena))))
     return failure();
   CompiledModel compiled;
@@ -239,7 +245,7 @@ FailureOr<CompiledModel> compileModel(MLIRContext &context, const CompileOptions
 FailureOr<std::vector<SourceFile>> printAccelerated(MLIRContext &context,
                                                     const CompileOptions &options, StringRef kind) {
   auto model = import(context, options);
-  if (failed(model) || failed(lowerToFw(*model->module, options.train, options.inputGradients)) ||
+  if (failed(model) || failed(lowerToFw(*model->module, options)) ||
       failed(lowerToKernels(*model->module, options)) ||
       failed(lower(*model->module, buildPlanPipeline)))
     return failure();
@@ -250,11 +256,13 @@ FailureOr<std::vector<SourceFile>> printAccelerated(MLIRContext &context,
 
 FailureOr<std::optional<int64_t>> predictFlops(MLIRContext &context,
                                                const CompileOptions &options) {
-  auto model = import(context, options);
+  CompileOptions inference = options;
+  inference.train = inference.inputGradients = false;
+  auto model = import(context, inference);
   if (failed(model))
     return failure();
   ModuleOp module = *model->module;
-  if (failed(lowerToFw(module, /*train=*/false)) || failed(lower(module, buildLinalgPipeline)))
+  if (failed(lowerToFw(module, inference)) || failed(lower(module, buildLinalgPipeline)))
     return failure();
   for (auto function : module.getOps<func::FuncOp>())
     if (function->hasAttr("fw.dims"))
@@ -265,7 +273,7 @@ FailureOr<std::optional<int64_t>> predictFlops(MLIRContext &context,
 LogicalResult printStage(MLIRContext &context, const CompileOptions &options, Stage stage,
                          raw_ostream &out) {
   auto model = import(context, options);
-  if (failed(model) || failed(lowerToFw(*model->module, options.train, options.inputGradients)))
+  if (failed(model) || failed(lowerToFw(*model->module, options)))
     return failure();
   ModuleOp module = *model->module;
   if (stage == Stage::Linalg && failed(lower(module, buildLinalgPipeline)))

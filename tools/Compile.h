@@ -26,8 +26,10 @@ struct CompileOptions {
   std::vector<std::string> signatures; ///< As in tools/Signature.h.
   int64_t batch = 0;                   ///< A further signature, if the batch is the only symbol.
   bool train = false;
+  bool sampleWeights = false;              ///< Training takes a weight for each sample.
   bool inputGradients = false;             ///< The entries for gradients of inputs as well.
   bool source = false;                     ///< C++ instead of an object.
+  bool profile = false;                    ///< As in CPUOptions.
   bool tf32 = false;                       ///< As in TargetOptions.
   std::vector<std::string> acceptedSpills; ///< As in TargetOptions.
   llvm::raw_ostream *report = nullptr;     ///< As in TargetOptions.

@@ -182,7 +182,7 @@ std::string isLayer(const Json &value) {
 
 // What every layer has; read by the configuration, not by layers.
 static bool isCommon(std::string_view name) {
-  return name == "name" || name == "trainable" || name == "dtype";
+  return name == "name" || name == "trainable" || name == "dtype" || name == "activity_regularizer";
 }
 
 ArgumentTable::ArgumentTable(llvm::ArrayRef<Argument> rows) : rows(rows) {

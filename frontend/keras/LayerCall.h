@@ -142,6 +142,9 @@ public:
   /// Sets a variable that was read before.
   void assign(llvm::StringRef name, mlir::Value value);
 
+  /// What the layer's activity_regularizer makes of an output becomes a part of the loss.
+  mlir::LogicalResult penalize(const Tensor &output);
+
   /// The seed and counter of the model's randomness, and a stream of its own for each use.
   mlir::Value rng();
   int64_t nextStream();

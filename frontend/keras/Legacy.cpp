@@ -1,12 +1,14 @@
 // Turns the configuration of an .h5 file into that of an archive and finds each variable's dataset.
 //
 // A dataset is found by the end of its path: Keras writes inner/within/kernel of the layer `inner`
-// as model_weights/inner/within/kernel, and a cell's variables one level deeper. The attribute with
-// the names in order is not read: its strings may all be one, as large as the file. Where two
-// datasets fit equally well, none is taken.
+// as model_weights/inner/within/kernel, Keras 2 as model_weights/inner/within/kernel:0, and a
+// cell's variables one level deeper. Where two datasets fit equally well, none is taken. The
+// optimizer's are read in the order that their group's attribute says; those of Keras 2 are others,
+// and stay behind.
 #include "frontend/keras/Legacy.h"
 
 #include "frontend/keras/Keras.h"
+#include "frontend/keras/Keras2.h"
 #include "frontend/keras/WeightTransfer.h"
 
 #include "ir/Dialect.h"
@@ -108,6 +110,15 @@ static std::optional<Json> parse(const std::optional<std::string> &text) {
   return {};
 }
 
+static bool isKeras2(const Attributes &attributes) {
+  return StringRef(attributes.version.value_or("")).starts_with("2.");
+}
+
+/// The same value once more, from what was made of it.
+static std::optional<Json> parse(const std::string &text) {
+  return parse(std::optional<std::string>(text));
+}
+
 /// The text of an archive's config.json, or a problem.
 static std::optional<std::string> makeConfig(const Attributes &attributes, std::string &problem) {
   std::optional<Json> config = parse(attributes.config);
@@ -117,13 +128,17 @@ static std::optional<std::string> makeConfig(const Attributes &attributes, std::
     return {};
   }
   std::string version = attributes.version.value_or("");
-  if (StringRef(version).starts_with("1.") || StringRef(version).starts_with("2.")) {
+  if (StringRef(version).starts_with("1.")) {
     problem = "this file is by Keras " + quoted(version) +
               ", whose format is not supported; load it with Keras 3 and save it as .keras";
     return {};
   }
-  std::string text = modernize(*config, /*isLayer=*/true);
   std::optional<Json> training = parse(attributes.training);
+  if (isKeras2(attributes)) {
+    config = parse(fromKeras2(*config));
+    training = training ? parse(trainingFromKeras2(*training)) : std::nullopt;
+  }
+  std::string text = modernize(*config, /*isLayer=*/true);
   std::string compiled = training ? compileConfig(*training) : "";
   if (!compiled.empty())
     text.insert(text.size() - 1, ", \"compile_config\": " + compiled);
@@ -132,21 +147,24 @@ static std::optional<std::string> makeConfig(const Attributes &attributes, std::
 
 //===--- weights ---------------------------------------------------------------------------------
 
-/// How many components two paths have in common at their ends.
+/// "lstm_cell" of "lstm_cell_3": Keras 2 counts the cells of a whole program.
+static StringRef withoutNumber(StringRef component) {
+  StringRef stem = component.rtrim("0123456789");
+  return stem.size() < component.size() && stem.consume_back("_") ? stem : component;
+}
+
+/// How much two paths have in common at their ends: two for each component that is the same, one
+/// for one that is but for its number.
 static unsigned commonEnd(StringRef a, StringRef b) {
-  unsigned count = 0;
-  while (!a.empty() && !b.empty()) {
-    auto [restOfA, lastOfA] = a.rsplit('/');
-    auto [restOfB, lastOfB] = b.rsplit('/');
-    // rsplit gives the whole as the first part where there is no '/'.
-    bool endsA = !a.contains('/'), endsB = !b.contains('/');
-    if ((endsA ? a : lastOfA) != (endsB ? b : lastOfB))
+  unsigned common = 0;
+  SmallVector<StringRef> ofA, ofB;
+  a.split(ofA, '/'), b.split(ofB, '/');
+  for (auto [x, y] : llvm::zip(llvm::reverse(ofA), llvm::reverse(ofB))) {
+    if (withoutNumber(x) != withoutNumber(y))
       break;
-    ++count;
-    a = endsA ? "" : restOfA;
-    b = endsB ? "" : restOfB;
+    common += x == y ? 2 : 1;
   }
-  return count;
+  return common;
 }
 
 /// The dataset that fits the variable best; empty if none does or several do.
@@ -154,7 +172,9 @@ static std::string bestFit(StringRef variable, ArrayRef<std::string> datasets) {
   unsigned best = 0;
   std::string found;
   for (const std::string &dataset : datasets) {
-    unsigned common = commonEnd(variable, dataset);
+    StringRef path = dataset;
+    path.consume_back(":0"); // which TensorFlow gave every variable's name
+    unsigned common = commonEnd(variable, path);
     if (common > best)
       best = common, found = dataset;
     else if (common == best)
@@ -195,6 +215,38 @@ static void readWeights(WeightFile &file, ImportedModel &model, Diagnostics &dia
     readLayer(layer, model, file, diagnostics);
 }
 
+/// The optimizer's variables, which an archive numbers.
+static void readOptimizer(WeightFile &file, ImportedModel &model, Diagnostics &diagnostics) {
+  const std::string group = "optimizer_weights";
+  auto names = file.names(group, "weight_names");
+  if (!names && file.members(group).value_or(0) != 0)
+    (void)diagnostics.add(quoted(group) + " of the file has no attribute 'weight_names' that says "
+                                          "their order; save the model as .keras");
+  for (const std::string &name : names.value_or(std::vector<std::string>())) {
+    std::string path = group + "/" + name, problem;
+    RankedTensorType type = file.typeOf(*model.module->getContext(), path, problem);
+    auto data = type ? file.read(path, type, problem) : std::nullopt;
+    if (!data) {
+      (void)diagnostics.add("optimizer variable " + quoted(name) + ": dataset " + quoted(path) +
+                            " " + problem);
+      return;
+    }
+    std::string number = std::to_string(model.optimizerState.size());
+    model.optimizerState.push_back({"optimizer/vars/" + number, type, std::move(*data)});
+  }
+}
+
+static void readAll(WeightFile &file, ImportedModel &model, Diagnostics &diagnostics) {
+  readWeights(file, model, diagnostics);
+  readOptimizer(file, model, diagnostics);
+}
+
+static void warnOfLostMemory(MLIRContext &context) {
+  emitWarning(UnknownLoc::get(&context))
+      << "what the optimizer of Keras 2 remembers is not read: training begins with a fresh one; "
+         "load the model with Keras 3 and save it as .keras to keep what can be kept";
+}
+
 FailureOr<ImportedModel> importLegacyFile(MLIRContext &context, std::string bytes,
                                           const std::string &name, Diagnostics &diagnostics) {
   std::optional<Attributes> attributes = readAttributes(bytes);
@@ -211,13 +263,14 @@ FailureOr<ImportedModel> importLegacyFile(MLIRContext &context, std::string byte
   FailureOr<ImportedModel> model = importConfig(context, std::move(*config), name, diagnostics);
   if (failed(model))
     return failure();
-  readWeightsIsolated(std::move(bytes), "this HDF5 file", *model, diagnostics, readWeights);
+  bool old = isKeras2(*attributes);
+  bool loses = old && attributes->training && hasMembersIsolated(bytes, "optimizer_weights");
+  readWeightsIsolated(std::move(bytes), "this HDF5 file", *model, diagnostics,
+                      old ? readWeights : readAll);
   if (failed(diagnostics.report()))
     return failure();
-  if (attributes->training)
-    emitWarning(UnknownLoc::get(&context))
-        << "what the optimizer remembers is not read from .h5 files: training begins with a fresh "
-           "one; save the model as .keras to keep it";
+  if (loses)
+    warnOfLostMemory(context);
   return model;
 }
 

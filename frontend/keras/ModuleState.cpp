@@ -277,6 +277,21 @@ void LayerCall::assign(StringRef name, Value value) {
   AssignOp::create(builder, FlatSymbolRefAttr::get(&module.context, known->symbol), value);
 }
 
+LogicalResult LayerCall::penalize(const Tensor &output) {
+  const Json *given = arguments.find("activity_regularizer");
+  if (!given || given->isNull())
+    return success();
+  auto regularizer = dyn_cast<DictionaryAttr>(attributeOf(module.context, *given));
+  if (!regularizer)
+    return fail("argument 'activity_regularizer' must be null or a regularizer as Keras writes it: "
+                "an object with class_name and config");
+  if (!output.isFloat())
+    return fail("argument 'activity_regularizer' is for floating-point numbers, which its output "
+                "does not hold");
+  PenaltyOp::create(builder, output.value, regularizer);
+  return success();
+}
+
 Value LayerCall::rng() {
   module.usesRng = true;
   auto type = RankedTensorType::get({2}, builder.getI64Type());

@@ -141,6 +141,17 @@ void readWeightsIsolated(std::string bytes, const std::string &what, ImportedMod
     (void)diagnostics.add(what + " is truncated or corrupt");
 }
 
+bool hasMembersIsolated(const std::string &bytes, const std::string &group) {
+  auto work = [&](IsolatedWriter &out) {
+    auto opened = WeightFile::open(bytes);
+    auto *file = std::get_if<WeightFile>(&opened);
+    out.number(file && file->members(group).value_or(0) != 0);
+  };
+  uint64_t hasMembers = 0;
+  auto answer = [&](IsolatedReader &in) { return in.number(hasMembers, 1); };
+  return runIsolated(memoryForWeights(bytes.size()), work, answer) && hasMembers;
+}
+
 std::optional<std::vector<std::optional<std::string>>>
 readAttributesIsolated(const std::string &bytes, ArrayRef<const char *> names) {
   auto work = [&](IsolatedWriter &out) {

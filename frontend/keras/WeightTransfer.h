@@ -14,6 +14,9 @@ using WeightReader = llvm::function_ref<void(WeightFile &, ImportedModel &, Diag
 void readWeightsIsolated(std::string bytes, const std::string &what, ImportedModel &model,
                          Diagnostics &diagnostics, WeightReader read);
 
+/// Whether a group of the file is there and has members; false if the file is damaged.
+bool hasMembersIsolated(const std::string &bytes, const std::string &group);
+
 /// Attributes of the file's root, each null if it is not there; nothing if the file is damaged.
 std::optional<std::vector<std::optional<std::string>>>
 readAttributesIsolated(const std::string &bytes, llvm::ArrayRef<const char *> names);

@@ -245,6 +245,10 @@ RankedTensorType WeightFile::typeOf(MLIRContext &context, const std::string &pat
 
 //===--- whole models ----------------------------------------------------------------------------
 
+/// What Keras writes is neither this many nor this deep.
+static constexpr size_t mostDatasets = 100'000;
+static constexpr unsigned deepest = 32;
+
 std::optional<std::string> WeightFile::attribute(const std::string &name) const {
   QuietErrors quiet;
   Handle attribute(
@@ -273,10 +277,74 @@ std::optional<std::string> WeightFile::attribute(const std::string &name) const 
   return text.substr(0, text.find('\0'));
 }
 
-/// Groups may contain themselves; what Keras writes is neither this deep nor this many.
-static constexpr unsigned deepest = 32;
-static constexpr size_t mostDatasets = 100'000;
+namespace {
+/// A list of strings, opened and checked: of any length as h5py writes a list, of one as it writes
+/// an array.
+class StringList {
+public:
+  StringList(hid_t group, const std::string &name)
+      : id(H5Aexists(group, name.c_str()) > 0 ? H5Aopen(group, name.c_str(), H5P_DEFAULT) : -1,
+           H5Aclose),
+        type(id ? H5Aget_type(id) : -1, H5Tclose), space(id ? H5Aget_space(id) : -1, H5Sclose) {}
 
+  /// False if there is none, or none that fits into `most` bytes.
+  bool appendTo(std::vector<std::string> &strings, size_t most) const {
+    if (!type || !space || H5Tget_class(type) != H5T_STRING)
+      return false;
+    hssize_t count = H5Sget_simple_extent_npoints(space);
+    size_t length = H5Tget_size(type);
+    if (count < 0 || length == 0 || size_t(count) > most / length)
+      return false;
+    return H5Tis_variable_str(type) > 0 ? appendOfAnyLength(strings, size_t(count))
+                                        : appendPadded(strings, size_t(count), length);
+  }
+
+private:
+  bool appendPadded(std::vector<std::string> &strings, size_t count, size_t length) const {
+    std::vector<char> text(count * length);
+    if (count != 0 && H5Aread(id, type, text.data()) < 0)
+      return false;
+    for (size_t at = 0; at < text.size(); at += length) {
+      std::string_view padded(text.data() + at, length);
+      strings.emplace_back(padded.substr(0, padded.find('\0')));
+    }
+    return true;
+  }
+
+  /// They may all be one that is as large as the file: the process that reads has as much memory as
+  /// the file deserves, and ends there.
+  bool appendOfAnyLength(std::vector<std::string> &strings, size_t count) const {
+    std::vector<char *> texts(count, nullptr);
+    if (count != 0 && H5Aread(id, type, texts.data()) < 0)
+      return false;
+    for (const char *text : texts)
+      strings.emplace_back(text ? text : "");
+    H5Dvlen_reclaim(type, space, H5P_DEFAULT, texts.data());
+    return true;
+  }
+
+  Handle id, type, space;
+};
+} // namespace
+
+std::optional<std::vector<std::string>> WeightFile::names(const std::string &path,
+                                                          const std::string &name) const {
+  QuietErrors quiet;
+  std::vector<std::string> strings;
+  Handle group(exists(file->id, path) ? H5Gopen2(file->id, path.c_str(), H5P_DEFAULT) : -1,
+               H5Gclose);
+  size_t most = file->bytes.size(), part = 0;
+  if (!group)
+    return {};
+  if (StringList(group, name).appendTo(strings, most))
+    return strings;
+  while (strings.size() < mostDatasets &&
+         StringList(group, name + std::to_string(part)).appendTo(strings, most))
+    ++part;
+  return part ? std::optional(std::move(strings)) : std::nullopt;
+}
+
+/// Groups may contain themselves.
 static void collect(hid_t file, const std::string &path, unsigned depth,
                     std::vector<std::string> &found) {
   Handle group(H5Gopen2(file, path.c_str(), H5P_DEFAULT), H5Gclose);

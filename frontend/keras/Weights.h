@@ -30,6 +30,11 @@ public:
   /// The text of a string attribute of the file's root; nothing if there is none such.
   std::optional<std::string> attribute(const std::string &name) const;
 
+  /// The strings of a group's attribute in their order; of `name0`, `name1`, ... where Keras has
+  /// cut it into parts. Nothing if there is none such.
+  std::optional<std::vector<std::string>> names(const std::string &group,
+                                                const std::string &name) const;
+
   /// The paths of all datasets below a group, in alphabetical order; links are not followed.
   std::vector<std::string> datasets(const std::string &group) const;
 

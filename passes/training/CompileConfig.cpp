@@ -149,16 +149,39 @@ static void readMetrics(Attribute keras, StringRef argument, bool weighted, Metr
       MetricSubject subject{output.name, output.type, output.targetType, floatx};
       if (auto metric = readMetric(object, subject, problems)) {
         std::string name = names.unique(output.name, metric->name, weighted);
-        config.metrics.push_back({*metric, index, name});
+        config.metrics.push_back({*metric, index, name, weighted});
       }
     }
+  }
+}
+
+//===--- weights of samples ----------------------------------------------------------------------
+
+/// A weight for each loss along the last axis; for an output of one dimension, one for each number.
+static RankedTensorType weightTypeOf(const TrainedOutput &output, FloatType floatx) {
+  ArrayRef<int64_t> shape = output.type.getShape();
+  return RankedTensorType::get(shape.size() > 1 ? shape.drop_back() : shape, floatx);
+}
+
+static void addSampleWeights(CompileConfig &config, FloatType floatx, Problems &problems) {
+  for (auto [index, output] : llvm::enumerate(config.outputs)) {
+    bool hasMetric = llvm::any_of(config.metrics, [index = index](const TrackedMetric &tracked) {
+      return tracked.weighted && tracked.output == index;
+    });
+    if (!output.loss && !hasMetric)
+      continue;
+    if (output.loss && !output.loss->canBeWeighted)
+      problems.report() << "compile: the loss of output '" << output.name
+                        << "' sums over an axis of its own, so that its samples cannot be weighted;"
+                           " leave axis out, or the samples' weights";
+    output.weightType = weightTypeOf(output, floatx);
   }
 }
 
 //===--- all of it -------------------------------------------------------------------------------
 
 CompileConfig readCompileConfig(DictionaryAttr keras, SmallVector<TrainedOutput> outputs,
-                                FloatType floatx, Problems &problems) {
+                                FloatType floatx, bool sampleWeights, Problems &problems) {
   CompileConfig config;
   config.outputs = std::move(outputs);
   Arguments arguments("compile", keras, problems);
@@ -173,9 +196,11 @@ CompileConfig readCompileConfig(DictionaryAttr keras, SmallVector<TrainedOutput>
       output.targetType = targetTypeOf(output);
   MetricNames names{config.outputs.size() > 1, {}};
   readMetrics(arguments.raw("metrics"), "metrics", false, names, config, floatx, problems);
-  // Without sample weights, which no entry takes yet, these are metrics like others.
+  // Without weights of samples these are metrics like others.
   readMetrics(arguments.raw("weighted_metrics"), "weighted_metrics", true, names, config, floatx,
               problems);
+  if (sampleWeights)
+    addSampleWeights(config, floatx, problems);
   arguments.finish();
   return config;
 }

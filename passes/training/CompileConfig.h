@@ -20,6 +20,8 @@ struct TrainedOutput {
   double lossWeight = 1;
   /// Null if neither a loss nor a metric looks at this output.
   mlir::RankedTensorType targetType;
+  /// Of the weights of its samples, one for each number of the loss; null if there are none.
+  mlir::RankedTensorType weightType;
 };
 
 struct TrackedMetric {
@@ -28,19 +30,22 @@ struct TrackedMetric {
   size_t output;
   /// As `fit` shows it, unique: "accuracy", or "digit_accuracy" where there are several outputs.
   std::string name;
+  /// Of weighted_metrics, which samples' weights count for.
+  bool weighted;
 };
 
 struct CompileConfig {
   Optimizer optimizer;
   llvm::SmallVector<TrainedOutput> outputs;
   /// In the order in which Keras shows them.
-  llvm::SmallVector<TrackedMetric> metrics;
+  std::vector<TrackedMetric> metrics;
 };
 
 /// Reads get_compile_config(), mirrored as attributes, for outputs of which name, type and symbols
-/// are given. Everything that is wrong is reported; the result is of use only if nothing was.
+/// are given. `sampleWeights`: losses and weighted metrics take weights of samples. Everything that
+/// is wrong is reported; the result is of use only if nothing was.
 CompileConfig readCompileConfig(mlir::DictionaryAttr keras,
                                 llvm::SmallVector<TrainedOutput> outputs, mlir::FloatType floatx,
-                                Problems &problems);
+                                bool sampleWeights, Problems &problems);
 
 } // namespace formwork

@@ -5,7 +5,7 @@
 // predictions are clipped to [0, 1] and targets count by their value, as in Keras's faster way;
 // else targets are true if they are not 0.
 //
-// Refuses several thresholds for metrics that would be as many numbers, and multi_label.
+// Refuses multi_label.
 #include "passes/training/MetricKinds.h"
 
 #include "ir/Dialect.h"
@@ -61,31 +61,25 @@ static Expr ofClass(Expr x, int64_t index) {
 }
 
 /// All but the k largest along the last axis become as good as minus infinity. Of equals the first
-/// is the largest.
+/// is the largest. The result has two dimensions.
 static Expr onlyTopK(Expr x, int64_t k) {
-  int64_t rank = typeOf(x).getRank(), size = typeOf(x).getShape().back();
-  SmallVector<int64_t> shape(typeOf(x).getShape());
-  llvm::replace(shape, ShapedType::kDynamic, int64_t(-1));
-  SmallVector<int64_t> column = shape, row = shape;
-  column.push_back(1), row.insert(row.end() - 1, 1);
-  Expr mine = reshaped(x, column), other = reshaped(x, row);
+  int64_t size = typeOf(x).getShape().back();
+  x = reshaped(x, {-1, size});
+  Expr mine = reshaped(x, {-1, size, 1}), other = reshaped(x, {-1, 1, size});
   std::vector<double> numbers(size);
   std::iota(numbers.begin(), numbers.end(), 0);
   Expr index = constantOf(x, numbers);
   Expr isBefore = reshaped(index, {1, size}) < reshaped(index, {size, 1});
   Expr isLarger = other > mine || (equal(other, mine) && isBefore);
-  Expr larger = sum(castTo(isLarger, typeOf(x).getElementType()), rank);
+  Expr larger = sum(castTo(isLarger, typeOf(x).getElementType()), 2);
   return select(larger < double(k), x, -1e10);
 }
 
 /// The weights of all elements, as a column; none if all count 1.
 static std::optional<Expr> weightsOf(const ConfusionRule &rule, Expr like, SampleWeights samples) {
   std::optional<Expr> weights;
-  if (samples) {
-    SmallVector<int64_t> shape(typeOf(like).getRank(), 1);
-    shape[0] = -1;
-    weights = reshaped(castTo(*samples, typeOf(like).getElementType()), shape);
-  }
+  if (samples)
+    weights = weightsLike(*samples, like, typeOf(like).getElementType());
   if (!rule.labelWeights.empty()) {
     SmallVector<int64_t> shape(typeOf(like).getRank(), 1);
     shape.back() = int64_t(rule.labelWeights.size());
@@ -141,29 +135,56 @@ static void readClassId(ConfusionRule &rule, Arguments &arguments, const MetricS
 
 //===--- counts, precision and recall ------------------------------------------------------------
 
-/// One threshold, or none for the default.
-static std::vector<double> readThreshold(Arguments &arguments, double byDefault) {
-  Attribute given = arguments.raw("thresholds");
-  if (!given)
-    return {byDefault};
-  std::vector<double> thresholds = isa<ArrayAttr>(given)
-                                       ? arguments.reals("thresholds")
-                                       : std::vector{arguments.real("thresholds", byDefault)};
-  if (thresholds.size() != 1)
-    arguments.reject("thresholds") << "which gives several numbers; give a metric for each";
+/// Evenly spaced in [0, 1].
+static std::vector<double> evenThresholds(int64_t count) {
+  if (count == 1)
+    return {0.5};
+  std::vector<double> thresholds = {0};
+  for (int64_t i = 1; i < count - 1; ++i)
+    thresholds.push_back(double(i) / double(count - 1));
+  thresholds.push_back(1);
   return thresholds;
 }
 
-static Expr only(Expr one) { return reshaped(one, {}); }
+/// Whether Keras takes these for evenly spaced, and then counts by value.
+static bool areEven(ArrayRef<double> thresholds) {
+  if (thresholds.size() < 3)
+    return false;
+  return llvm::all_of(llvm::zip(thresholds, evenThresholds(int64_t(thresholds.size()))),
+                      [](auto pair) {
+                        auto [given, even] = pair;
+                        return std::abs(given - even) <= epsilon;
+                      });
+}
+
+/// One threshold or several, in [0, 1], or the default.
+static void readGivenThresholds(ConfusionRule &rule, Arguments &arguments, double byDefault) {
+  Attribute given = arguments.raw("thresholds");
+  rule.thresholds = {byDefault};
+  if (!given)
+    return;
+  rule.thresholds = isa<ArrayAttr>(given) ? arguments.reals("thresholds")
+                                          : std::vector{arguments.real("thresholds", byDefault)};
+  bool within = llvm::all_of(rule.thresholds, [](double t) { return t >= 0 && t <= 1; });
+  if (rule.thresholds.empty() || !within)
+    arguments.reject("thresholds") << "and must be numbers between 0 and 1, at least one";
+  rule.byValue = areEven(rule.thresholds);
+}
+
+/// A number for each threshold: of one, the number alone.
+static Expr onlyIfSingle(Expr each) {
+  return typeOf(each).getDimSize(0) == 1 ? reshaped(each, {}) : each;
+}
 
 template <Expr Confusion::*count> static void readCount(Metric &metric, Arguments &arguments) {
-  ConfusionRule rule{readThreshold(arguments, 0.5)};
-  metric.accumulators = {{"accumulator", {1}}};
+  ConfusionRule rule;
+  readGivenThresholds(rule, arguments, 0.5);
+  metric.accumulators = {{"accumulator", {int64_t(rule.thresholds.size())}}};
   metric.ofBatch = [=, type = metric.type](Expr y, const Prediction &p,
                                            SampleWeights weights) -> SmallVector<Expr> {
     return {confusionOf(rule, y, p.output, weights, type).*count};
   };
-  metric.result = [](ArrayRef<Expr> sums) { return only(sums[0]); };
+  metric.result = [](ArrayRef<Expr> sums) { return onlyIfSingle(sums[0]); };
 }
 
 void readTruePositives(Metric &metric, Arguments &arguments, const MetricSubject &) {
@@ -185,17 +206,20 @@ static void readShare(Metric &metric, StringRef name, Arguments &arguments,
                       const MetricSubject &subject) {
   ConfusionRule rule;
   rule.topK = readOptionalInteger(arguments, "top_k");
-  rule.thresholds = readThreshold(arguments, rule.topK ? -1e10 : 0.5);
+  readGivenThresholds(rule, arguments, rule.topK ? -1e10 : 0.5);
   readClassId(rule, arguments, subject);
   if (rule.topK && subject.outputType.isDynamicDim(subject.outputType.getRank() - 1))
     arguments.reject("top_k") << "and the number of classes is not known";
-  metric.accumulators = {{"true_positives", {1}}, {name, {1}}};
+  auto count = int64_t(rule.thresholds.size());
+  metric.accumulators = {{"true_positives", {count}}, {name, {count}}};
   metric.ofBatch = [=, type = metric.type](Expr y, const Prediction &p,
                                            SampleWeights weights) -> SmallVector<Expr> {
     Confusion confusion = confusionOf(rule, y, p.output, weights, type);
     return {confusion.truePositives, confusion.*others};
   };
-  metric.result = [](ArrayRef<Expr> sums) { return only(divideNoNan(sums[0], sums[0] + sums[1])); };
+  metric.result = [](ArrayRef<Expr> sums) {
+    return onlyIfSingle(divideNoNan(sums[0], sums[0] + sums[1]));
+  };
 }
 
 void readPrecision(Metric &metric, Arguments &arguments, const MetricSubject &subject) {
@@ -230,17 +254,6 @@ static Expr specificityOf(const Confusion &all) {
 }
 static Expr precisionOf(const Confusion &all) {
   return divideNoNan(all.truePositives, all.truePositives + all.falsePositives);
-}
-
-/// Evenly spaced in [0, 1].
-static std::vector<double> evenThresholds(int64_t count) {
-  if (count == 1)
-    return {0.5};
-  std::vector<double> thresholds = {0};
-  for (int64_t i = 1; i < count - 1; ++i)
-    thresholds.push_back(double(i) / double(count - 1));
-  thresholds.push_back(1);
-  return thresholds;
 }
 
 static int64_t readThresholdCount(Arguments &arguments, int64_t least) {
@@ -346,10 +359,7 @@ static void readThresholds(ConfusionRule &rule, Arguments &arguments) {
     llvm::sort(rule.thresholds);
     rule.thresholds.insert(rule.thresholds.begin(), 0);
     rule.thresholds.push_back(1);
-    std::vector<double> even = evenThresholds(int64_t(rule.thresholds.size()));
-    rule.byValue = even.size() > 2;
-    for (auto [given, expected] : llvm::zip(rule.thresholds, even))
-      rule.byValue &= std::abs(given - expected) <= epsilon;
+    rule.byValue = areEven(rule.thresholds);
   }
   rule.thresholds.front() = -epsilon, rule.thresholds.back() = 1 + epsilon;
 }

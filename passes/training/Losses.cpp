@@ -319,14 +319,16 @@ static StringRef resolveShortcut(StringRef name, StringRef output, RankedTensorT
   return "binary_crossentropy";
 }
 
-static bool readSumsSamples(Arguments &arguments) {
+static Reduction readReduction(Arguments &arguments) {
   StringRef reduction = arguments.text("reduction", "sum_over_batch_size", /*none=*/"none");
   if (reduction == "none")
     arguments.reject("reduction") << "which leaves no number to minimize; say sum_over_batch_size";
   else if (!llvm::is_contained({"sum_over_batch_size", "mean", "mean_with_sample_weight", "sum"},
                                reduction))
     arguments.reject("reduction") << "which Keras does not know; say sum_over_batch_size or sum";
-  return reduction == "sum";
+  return reduction == "sum"                       ? Reduction::sum
+         : reduction == "mean_with_sample_weight" ? Reduction::meanByWeight
+                                                  : Reduction::mean;
 }
 
 std::optional<Loss> readLoss(Attribute keras, StringRef output, RankedTensorType type,
@@ -348,7 +350,8 @@ std::optional<Loss> readLoss(Attribute keras, StringRef output, RankedTensorType
   }
   Arguments arguments(("loss '" + name + "'").str(), object->config, problems);
   arguments.ignore({"name", "dtype"});
-  Loss loss{row->target, readFormula(*row, arguments), {}, readSumsSamples(arguments)};
+  Loss loss{row->target, readFormula(*row, arguments), {}, readReduction(arguments)};
+  loss.canBeWeighted = row->axis != Axis::any || !arguments.raw("axis");
   if (row->target == TargetKind::classIndices && arguments.raw("ignore_class"))
     loss.ignoredClass = arguments.integer("ignore_class", 0);
   arguments.finish();
@@ -366,24 +369,39 @@ static std::optional<Expr> counted(const Loss &loss, Expr target, const Predicti
 /// 1 for samples that count, else 0; in a mean, as much more than 1 as others count less.
 static Expr weightOf(const Loss &loss, Expr counts, Type type) {
   Expr valid = castTo(counts, type);
-  if (loss.sumsSamples)
+  if (loss.reduction != Reduction::mean)
     return valid;
   auto axes = llvm::to_vector(llvm::seq<int64_t>(0, rankOf(valid)));
   Expr some = sum(valid, axes), all = countAlong(valid, axes);
   return valid * select(some > 0, all / some, 0);
 }
 
-Expr buildLoss(const Loss &loss, Expr target, const Prediction &prediction) {
+static Expr reduce(Reduction reduction, Expr samples, SampleWeights weights) {
+  auto axes = llvm::to_vector(llvm::seq<int64_t>(0, rankOf(samples)));
+  if (reduction == Reduction::mean || (reduction == Reduction::meanByWeight && !weights))
+    return mean(samples, axes);
+  Expr total = sum(samples, axes);
+  if (reduction == Reduction::sum)
+    return total;
+  Expr weight = sum(*weights, axes), isNothing = equal(weight, 0);
+  return select(isNothing, 0, total / select(isNothing, 1, weight));
+}
+
+Expr buildLoss(const Loss &loss, Expr target, const Prediction &prediction, SampleWeights weights) {
   Expr labels = target;
   if (loss.ignoredClass)
     labels = select(equal(target, double(*loss.ignoredClass)), 0, target);
   Expr samples = loss.samples(labels, prediction);
-  if (std::optional<Expr> counts = counted(loss, target, prediction))
-    samples = samples * weightOf(loss, *counts, getElementTypeOrSelf(samples.value().getType()));
-  if (rankOf(samples) == 0)
+  Type type = getElementTypeOrSelf(samples.value().getType());
+  if (weights)
+    weights = castTo(*weights, type);
+  if (std::optional<Expr> counts = counted(loss, target, prediction)) {
+    Expr weight = weightOf(loss, *counts, type);
+    weights = weights ? *weights * weight : weight;
+  }
+  if (rankOf(samples) == 0 && !weights)
     return samples;
-  auto axes = llvm::to_vector(llvm::seq<int64_t>(0, rankOf(samples)));
-  return loss.sumsSamples ? sum(samples, axes) : mean(samples, axes);
+  return reduce(loss.reduction, weights ? samples * *weights : samples, weights);
 }
 
 } // namespace formwork

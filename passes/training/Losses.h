@@ -32,13 +32,27 @@ enum class TargetKind {
 /// or one number for all, of rank 0.
 using LossFormula = std::function<Expr(Expr target, const Prediction &)>;
 
+/// How much each sample counts: of the losses' shape, which is the output's without its last
+/// dimension, or one number for each sample; none: all count 1.
+using SampleWeights = std::optional<Expr>;
+
+/// From the samples' losses, times their weights, to one number.
+enum class Reduction {
+  /// Over their count, whatever the weights: Keras's default.
+  mean,
+  /// Over the sum of the weights.
+  meanByWeight,
+  sum
+};
+
 struct Loss {
   TargetKind target;
   LossFormula samples;
   /// Samples of this class do not count.
   std::optional<int64_t> ignoredClass;
-  /// "sum" or Keras's default, the mean over all samples' losses.
-  bool sumsSamples = false;
+  Reduction reduction = Reduction::mean;
+  /// Whether there is one loss for each weight of a sample, or one for all.
+  bool canBeWeighted = true;
 };
 
 /// What `loss=` names. `output` is the output's name, for diagnostics, and `type` its type.
@@ -49,7 +63,8 @@ std::optional<Loss> readLoss(mlir::Attribute keras, llvm::StringRef output,
 /// Reads those of its arguments that are the formula's.
 LossFormula readLossFormula(llvm::StringRef name, Arguments &arguments);
 
-/// One number for all samples: the sum or the mean of their losses, of those that count.
-Expr buildLoss(const Loss &loss, Expr target, const Prediction &prediction);
+/// One number for all samples that the output's mask leaves (reduce_weighted_values in
+/// keras/src/losses/loss.py).
+Expr buildLoss(const Loss &loss, Expr target, const Prediction &prediction, SampleWeights weights);
 
 } // namespace formwork

@@ -14,37 +14,38 @@ namespace formwork {
 static RankedTensorType typeOf(Expr x) { return cast<RankedTensorType>(x.value().getType()); }
 static int64_t lastAxis(Expr x) { return typeOf(x).getRank() - 1; }
 
+Expr weightsLike(Expr weights, Expr like, Type element) {
+  auto lacking = llvm::seq<int64_t>(typeOf(weights).getRank(), typeOf(like).getRank());
+  return broadcastLike(castTo(weights, element), like, llvm::to_vector(lacking));
+}
+
 Expr divideNoNan(Expr a, Expr b) { return select(equal(b, 0), 0, a / b); }
 
 //===--- means -----------------------------------------------------------------------------------
 
-/// The mean of a sample's values.
-static Expr meanOfSamples(Expr values) {
-  auto axes = llvm::to_vector(llvm::seq<int64_t>(1, typeOf(values).getRank()));
+/// The mean over the axes from this one on.
+static Expr meanFrom(int64_t axis, Expr values) {
+  auto axes = llvm::to_vector(llvm::seq<int64_t>(axis, typeOf(values).getRank()));
   return axes.empty() ? values : mean(values, axes);
 }
 
 Expr meanResult(ArrayRef<Expr> sums) { return select(sums[1] > 0, sums[0] / sums[1], 0); }
 
-/// The sums over samples of values, and of how much of each sample the mask leaves; `values` have
-/// the mask's dimensions and perhaps more.
-static SmallVector<Expr> maskedSums(Expr values, Expr mask) {
-  auto trailing = llvm::to_vector(llvm::seq(typeOf(mask).getRank(), typeOf(values).getRank()));
-  Expr counts = castTo(mask, typeOf(values).getElementType());
-  Expr each = trailing.empty() ? values : mean(values, trailing);
-  return {sum(meanOfSamples(each * counts), 0), sum(meanOfSamples(counts), 0)};
-}
-
 void becomeMean(Metric &metric, MetricFormula values) {
   metric.accumulators = {{"total", {}}, {"count", {}}};
   metric.ofBatch = [=](Expr y, const Prediction &p, SampleWeights weights) -> SmallVector<Expr> {
-    if (p.mask)
-      return maskedSums(values(y, p), *p.mask);
-    Expr samples = meanOfSamples(values(y, p));
-    if (!weights)
+    Expr each = values(y, p);
+    if (p.mask) {
+      Expr counts = castTo(*p.mask, typeOf(each).getElementType());
+      weights = weights ? castTo(*weights, typeOf(each).getElementType()) * counts : counts;
+    }
+    if (!weights) {
+      Expr samples = meanFrom(1, each);
       return {sum(samples, 0), countAlong(samples, 0)};
-    Expr counts = castTo(*weights, typeOf(samples).getElementType());
-    return {sum(samples * counts, 0), sum(counts, 0)};
+    }
+    Expr counts = castTo(*weights, typeOf(each).getElementType());
+    Expr weighted = meanFrom(typeOf(counts).getRank(), each) * counts;
+    return {sum(meanFrom(1, weighted), 0), sum(meanFrom(1, counts), 0)};
   };
   metric.result = meanResult;
 }

@@ -15,6 +15,9 @@ using MetricFormula = std::function<Expr(Expr target, const Prediction &)>;
 /// The running mean of a formula's values over samples: total / count.
 void becomeMean(Metric &metric, MetricFormula values);
 
+/// The weight of each element of `like`, whose leading dimensions are those of the weights.
+Expr weightsLike(Expr weights, Expr like, mlir::Type element);
+
 /// a / b, and 0 where b is 0.
 Expr divideNoNan(Expr a, Expr b);
 

@@ -146,10 +146,9 @@ static bool fits(Compares compares, const MetricSubject &subject) {
 /// numbers. A dimension of 1 is added where the target lacks it.
 static void alignTarget(Metric &metric) {
   metric.ofBatch = [ofBatch = metric.ofBatch](Expr y, const Prediction &p, SampleWeights weights) {
-    SmallVector<int64_t> shape(typeOf(y).getShape());
-    llvm::replace(shape, ShapedType::kDynamic, int64_t(-1));
-    shape.resize(typeOf(p.output).getRank(), 1);
-    Expr same(y.build(), ReshapeOp::create(y.build(), y.value(), shape));
+    Expr same = y;
+    if (int64_t rank = typeOf(y).getRank(); rank < typeOf(p.output).getRank())
+      same = broadcastLike(y, p.output, rank);
     return ofBatch(castTo(same, typeOf(p.output).getElementType()), p, weights);
   };
 }

@@ -11,10 +11,7 @@ struct Accumulator {
   llvm::SmallVector<int64_t> shape;
 };
 
-/// How much each sample counts, of rank 1; none: all count 1.
-using SampleWeights = std::optional<Expr>;
-
-/// What is shown, from the sums: a scalar.
+/// What is shown, from the sums: a scalar, or several numbers in one dimension.
 using MetricResult = std::function<Expr(llvm::ArrayRef<Expr> sums)>;
 
 /// Of a running mean: total / count, and 0 before the first batch.

@@ -61,9 +61,8 @@ static Regularizer readOrthogonal(Arguments &arguments, int64_t rank) {
   if (mode != "rows" && mode != "columns")
     arguments.reject("mode") << "and must be 'rows' or 'columns'";
   if (rank != 2) {
-    arguments.problems().report() << arguments.ownerName()
-                                  << " is for matrices, and the weight has " << rank
-                                  << " dimensions";
+    arguments.problems().report() << arguments.ownerName() << " is for matrices, and this has "
+                                  << rank << " dimensions";
     return {};
   }
   int64_t along = mode == "rows" ? 1 : 0;
@@ -73,7 +72,8 @@ static Regularizer readOrthogonal(Arguments &arguments, int64_t rank) {
                  DotGeneralOp::create(w.build(), unit.value(), unit.value(),
                                       ArrayRef<int64_t>{along}, ArrayRef<int64_t>{along}));
     Expr others = select(equal(iotaLike(product, 0), iotaLike(product, 1)), 0, product);
-    double size = double(typeOf(w).getDimSize(1 - along));
+    int64_t rows = typeOf(w).getDimSize(1 - along);
+    Expr size = ShapedType::isDynamic(rows) ? countAlong(w, 1 - along) : Expr(double(rows));
     return 0.5 * factor * sumOfAll(abs(others)) / (size * (size - 1) / 2);
   };
 }

@@ -1,5 +1,5 @@
 // Regularizers and constraints of Keras, which a weight carries as attributes: what it adds to the
-// loss, and what it is brought back to after each step.
+// loss, and what it is brought back to after each step. Outputs of layers have regularizers too.
 #pragma once
 
 #include "ir/Expr.h"
@@ -9,8 +9,8 @@
 
 namespace formwork {
 
-/// From a weight to a scalar of its type.
-using Regularizer = std::function<Expr(Expr weight)>;
+/// From a weight or an output to a scalar of its type.
+using Regularizer = std::function<Expr(Expr x)>;
 /// From a weight to what is allowed.
 using Constraint = std::function<Expr(Expr weight)>;
 

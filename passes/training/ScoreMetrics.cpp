@@ -1,7 +1,7 @@
 // F scores, the coefficient of determination and the intersection over union
 // (keras/src/metrics/f_score_metrics.py, regression_metrics.py, iou_metrics.py).
 //
-// Refuses results that are a number for each class, and axes of classes other than the last.
+// Refuses axes of classes other than the last.
 #include "passes/training/MetricKinds.h"
 
 #include "ir/Dialect.h"
@@ -48,13 +48,10 @@ static Expr predicted(Expr p, std::optional<double> threshold) {
 
 static void readScore(Metric &metric, Arguments &arguments, const MetricSubject &subject,
                       double beta) {
+  // Without an average there is a number for each class.
   StringRef average = arguments.text("average", "", /*none=*/"");
-  if (average.empty())
-    arguments.problems().report() << arguments.ownerName()
-                                  << " without an average is a number for each class; set average "
-                                     "to 'micro', 'macro' or 'weighted'";
-  else if (!llvm::is_contained({"micro", "macro", "weighted"}, average))
-    arguments.reject("average") << "and must be 'micro', 'macro' or 'weighted'";
+  if (!llvm::is_contained({"", "micro", "macro", "weighted"}, average))
+    arguments.reject("average") << "and must be None, 'micro', 'macro' or 'weighted'";
   std::optional<double> threshold;
   if (arguments.raw("threshold"))
     threshold = arguments.real("threshold", 0.5);
@@ -107,10 +104,11 @@ static Expr adjusted(Expr score, Expr samples, int64_t regressors) {
 }
 
 void readR2Score(Metric &metric, Arguments &arguments, const MetricSubject &subject) {
-  StringRef aggregation = arguments.text("class_aggregation", "uniform_average");
-  if (!llvm::is_contained({"uniform_average", "variance_weighted_average"}, aggregation))
+  // Without an average there is a number for each class.
+  StringRef aggregation = arguments.text("class_aggregation", "uniform_average", /*none=*/"");
+  if (!llvm::is_contained({"", "uniform_average", "variance_weighted_average"}, aggregation))
     arguments.reject("class_aggregation")
-        << "and must be 'uniform_average' or 'variance_weighted_average'";
+        << "and must be None, 'uniform_average' or 'variance_weighted_average'";
   int64_t regressors = arguments.integer("num_regressors", 0);
   SmallVector<int64_t> shape = {readClasses(arguments, subject)};
   metric.accumulators = {{"num_samples", {}},
@@ -126,13 +124,14 @@ void readR2Score(Metric &metric, Arguments &arguments, const MetricSubject &subj
     auto total = [&](Expr x) { return sum(weights ? x * *weights : x, 0); };
     return {countAlong(y, {0, 1}), total(square(y)), total(y), total(square(y - p)), total(counts)};
   };
-  bool weighs = aggregation == "variance_weighted_average";
+  bool weighs = aggregation == "variance_weighted_average", averages = !aggregation.empty();
   metric.result = [=](ArrayRef<Expr> sums) {
     Expr all = sums[1] - sums[2] * (sums[2] / sums[4]);
     Expr score = 1 - sums[3] / all;
     score = select(equal(abs(score), std::numeric_limits<double>::infinity()), 0, score);
-    Expr one = weighs ? sum(all * score, 0) / sum(all, 0) : mean(score, 0);
-    return adjusted(one, sums[0], regressors);
+    if (averages)
+      score = weighs ? sum(all * score, 0) / sum(all, 0) : mean(score, 0);
+    return adjusted(score, sums[0], regressors);
   };
 }
 
@@ -166,16 +165,11 @@ static Expr confusionMatrix(const ClassRule &rule, Expr y, Expr p, SampleWeights
   int64_t samplesRank = typeOf(y).getRank() - (rule.sparseTarget ? 0 : 1);
   std::optional<Expr> weights;
   if (samples) {
-    SmallVector<int64_t> shape(samplesRank, 1);
-    shape[0] = -1;
     // Keras counts in whole numbers.
     Expr whole = castTo(castTo(*samples, indexType(y)), type);
     Expr like =
         rule.sparseTarget ? y : Expr(builder, ArgmaxOp::create(builder, y.value(), samplesRank));
-    weights =
-        reshaped(Expr(builder, BroadcastLikeOp::create(builder, reshaped(whole, shape).value(),
-                                                       like.value(), ArrayRef<int64_t>())),
-                 {-1, 1});
+    weights = reshaped(weightsLike(whole, like, type), {-1, 1});
   }
   if (rule.threshold)
     p = castTo(p >= *rule.threshold, indexType(p));

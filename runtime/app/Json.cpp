@@ -46,5 +46,13 @@ Json &Json::value(double number) {
 }
 Json &Json::value(long long number) { return piece(text("%lld", number)); }
 Json &Json::value(bool truth) { return piece(truth ? "true" : "false"); }
+Json &Json::value(const std::vector<double> &numbers) {
+  if (numbers.size() == 1)
+    return value(numbers.front());
+  open('[');
+  for (double number : numbers)
+    value(number);
+  return close(']');
+}
 
 } // namespace formwork::runtime

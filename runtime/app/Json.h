@@ -3,6 +3,7 @@
 
 #include <string>
 #include <type_traits>
+#include <vector>
 
 namespace formwork::runtime {
 
@@ -18,6 +19,8 @@ public:
   Json &value(double number);
   Json &value(long long number);
   Json &value(bool truth);
+  /// One number alone, several as an array.
+  Json &value(const std::vector<double> &numbers);
   template <typename T> Json &member(const char *name, const T &v) {
     key(name);
     if constexpr (std::is_same_v<T, bool>)

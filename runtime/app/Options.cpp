@@ -12,7 +12,7 @@ namespace formwork::runtime {
 //===--- commands ---------------------------------------------------------------------------------
 
 static constexpr Command commands[] = {
-    {"train", "train the model on data", train, "dvVeiBncNSwotqj",
+    {"train", "train the model on data", train, "dvVeiBncWNSwotqj",
      "--data train.npz --epochs 5 -o trained.keras",
      "Trains the model as Keras's fit does and writes a checkpoint, from which training can be\n"
      "continued (--weights) to the same bits as if it had never stopped. A .keras checkpoint also\n"
@@ -27,7 +27,7 @@ static constexpr Command commands[] = {
      "--weights trained.safetensors -o trained.keras",
      "Writes the model's variables, those inside or those of --weights, as the ending of the file\n"
      "to write says: .keras (an archive that Keras loads), .safetensors or .npz (arrays by name)."},
-    {"bench", "how fast the model runs here", bench, "BStj", "--batch-size 32",
+    {"bench", "how fast the model runs here", bench, "BStjp", "--batch-size 32",
      "Times predict and, if the model trains, train_step on random data, and prints medians."},
     {"summary", "variables, functions and memory", summary, "j", "",
      "Prints what was compiled: the functions and the sizes they were compiled for, the variables\n"
@@ -70,7 +70,7 @@ static constexpr OptionRow optionRows[] = {
     {'d', "data", "FILE", [](Options &o, Words, Words w) { o.data.push_back(w); },
      "samples: a .npz file with one array per input and\ntarget, named after them, or x and y; "
      "several .npy\nfiles, --data x.npy --data y.npy; or a .csv file\nwhose first line names the "
-     "columns: x[0],x[1],y"},
+     "columns: x[0],x[1],y. An\narray sample_weight says how much each sample counts"},
     {'v', "validation-data", "FILE",
      [](Options &o, Words, Words w) { o.validationData.push_back(w); },
      "samples to evaluate after every epoch"},
@@ -90,6 +90,10 @@ static constexpr OptionRow optionRows[] = {
     {'c', "steps-per-epoch", "N",
      [](Options &o, Words n, Words w) { o.stepsPerEpoch = wholeNumber(n, w, 1); },
      "end an epoch after so many steps; the next one goes\non from there"},
+    {'W', "class-weight", "L:W,...",
+     [](Options &o, Words, Words w) { o.classWeights = parseClassWeights(w); },
+     "what the samples of a label count in training: 0:1,1:2.5,\nor Keras's dictionary as JSON; "
+     "others count 1"},
     {'N', "no-terminate-on-nan", nullptr,
      [](Options &o, Words, Words) { o.terminateOnNaN = false; },
      "go on when the loss is not a number; otherwise that\nis an error, and nothing is written"},
@@ -105,6 +109,10 @@ static constexpr OptionRow optionRows[] = {
      "threads to use ($FORMWORK_THREADS, or one per CPU);\nresults do not depend on it"},
     {'j', "json", nullptr, [](Options &o, Words, Words) { o.json = true; },
      "print the result as JSON"},
+    {'p', "profile", nullptr, [](Options &o, Words, Words) { o.profile = true; },
+     "tell where the time goes, by layer and kernel; the\nmodel must have been compiled for it, as "
+     "`formwork\n"
+     "bench --profile` does"},
     {'q', "quiet", nullptr, [](Options &o, Words, Words) { o.quiet = true; }, "print no progress"},
     {'I', "input", "FILE", [](Options &o, Words, Words w) { o.data.push_back(w); },
      "the same as --data"},

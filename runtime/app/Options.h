@@ -1,6 +1,7 @@
 // The command line of a produced program: one table of commands, one of options.
 #pragma once
 
+#include "runtime/data/ClassWeights.h"
 #include "runtime/train/Fit.h"
 
 #include <optional>
@@ -21,12 +22,14 @@ struct Options {
   int64_t batchSize = 32;
   int64_t stepsPerEpoch = 0;
   double validationSplit = 0;
+  ClassWeights classWeights; // empty: none
   bool shuffle = true;
   bool terminateOnNaN = true;
   std::optional<int64_t> seed;         // else the checkpoint's, else 0
   std::optional<int64_t> initialEpoch; // else the checkpoint's, else 0
   int threads = 0;
   bool json = false;
+  bool profile = false;
   bool quiet = false;
 };
 

@@ -90,7 +90,7 @@ static void printJson(const formwork_model &model, const Options &options, const
   json.key("history").open('{');
   for (const History::Series &series : history.series) {
     json.key(series.name.c_str()).open('[');
-    for (double value : series.values)
+    for (const std::vector<double> &value : series.values)
       json.value(value);
     json.close(']');
   }
@@ -110,6 +110,9 @@ int train(const formwork_model &model, const Options &options) {
   checkOptions(options);
   const formwork_entry &entry = requireEntry(model, "train_step");
   TrainingData data = loadData(options, entry);
+  if (!options.classWeights.empty())
+    applyClassWeights(data.training, options.classWeights,
+                      trainingRows(data.training.rows, options.validationSplit));
   ThreadPool pool(options.threads);
   Instance instance(model, pool.context());
   Position position = begin(instance, options);

@@ -44,6 +44,13 @@ Array ArrayFile::read(size_t index) const {
   return readNpy(readZipMember(content, file, members[index]), file, arrayNames[index]);
 }
 
+std::vector<std::string> arrayNames(const std::string &path) {
+  FileBytes content = readFile(path);
+  if (!isNpy(content.bytes) && !isZip(content.bytes) && isCsv(content.bytes))
+    return readCsvNames(content, path);
+  return ArrayFile(path).names();
+}
+
 static std::span<const std::byte> bytesOf(const std::string &words) {
   return std::as_bytes(std::span(words));
 }

@@ -30,6 +30,9 @@ private:
   std::vector<Array> arrays;      // of a .csv
 };
 
+/// The names of a file's arrays, of which none is read.
+std::vector<std::string> arrayNames(const std::string &path);
+
 /// An Error if `writeArrays` knows no format for such a name and so many arrays.
 void checkArraysName(const std::string &path, size_t count);
 

@@ -101,6 +101,7 @@ public:
         file(file) {}
 
   std::vector<Array> read();
+  std::vector<std::string> readNames();
 
 private:
   void readHeader();
@@ -296,6 +297,19 @@ std::vector<Array> CsvReader::read() {
     array.owner = group.values;
   }
   return arrays;
+}
+
+std::vector<std::string> CsvReader::readNames() {
+  readHeader();
+  mistakes.raise();
+  std::vector<std::string> names;
+  for (const Group &group : groups)
+    names.push_back(group.name);
+  return names;
+}
+
+std::vector<std::string> readCsvNames(const FileBytes &content, const std::string &file) {
+  return CsvReader(content, file).readNames();
 }
 
 std::vector<Array> readCsv(const FileBytes &content, const std::string &file) {

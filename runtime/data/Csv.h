@@ -21,6 +21,9 @@ namespace formwork::runtime {
 /// Whether the bytes begin like text: there is no other sign of the format.
 bool isCsv(std::span<const std::byte>);
 
+/// The arrays' names alone, from the first line.
+std::vector<std::string> readCsvNames(const FileBytes &, const std::string &file);
+
 /// The arrays in the order of their first columns. An Error tells what is wrong, at most the first
 /// twenty mistakes.
 std::vector<Array> readCsv(const FileBytes &, const std::string &file);

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <functional>
 #include <optional>
+#include <sys/stat.h>
 
 namespace formwork::runtime {
 
@@ -50,7 +51,13 @@ static std::vector<std::string> namesFor(const formwork_tensor &tensor, int posi
   names.push_back(general + suffix);
   if (tensor.role != FORMWORK_SAMPLE_WEIGHT)
     names.push_back(text("arr_%d", overall));
+  else if (count > 1)
+    names.insert(names.end(), {letter, letter + std::string(suffix)});
   return names;
+}
+
+static bool isWeightsName(const std::string &name) {
+  return name.starts_with("sample_weight") || endsWith(name, "_sample_weight");
 }
 
 static std::optional<size_t> findArray(const Offer &offer, const formwork_entry &entry,
@@ -102,10 +109,21 @@ static std::string roleName(const formwork_tensor &tensor) {
                                           : "sample weights";
 }
 
+/// One weight for each sample, where the model takes more, is taken as often.
+static bool isOnePerRow(const Column &column) {
+  const std::vector<int64_t> &sizes = column.array.shape;
+  return column.tensor->role == FORMWORK_SAMPLE_WEIGHT && column.tensor->rank > 1 &&
+         !sizes.empty() &&
+         std::all_of(sizes.begin() + 1, sizes.end(), [](int64_t size) { return size == 1; });
+}
+
 /// Adds a mistake if the column's array does not have the tensor's shape.
 static void checkShape(Column &column, Dataset &data, Mistakes &mistakes) {
   const formwork_tensor &tensor = *column.tensor;
   const Array given = column.array;
+  column.repeats = isOnePerRow(column);
+  if (column.repeats)
+    return;
   adjustRank(column.array.shape, shape(tensor));
   std::string dims;
   for (size_t symbol = 1; symbol < data.dims.size(); ++symbol)
@@ -139,7 +157,8 @@ static void finishColumn(Column &column) {
                            : column.array.count() / column.array.shape[0];
   column.rowBytes = column.rowElements * elementSize(column.array.type);
   bool aligned = reinterpret_cast<uintptr_t>(column.array.data) % elementSize(wanted) == 0;
-  column.direct = column.array.type == wanted && wanted != ElementType::Bool && aligned;
+  column.direct =
+      !column.repeats && column.array.type == wanted && wanted != ElementType::Bool && aligned;
 }
 
 //===--- all of them ------------------------------------------------------------------------------
@@ -164,6 +183,20 @@ static Array ones(const formwork_tensor &tensor, int64_t rows) {
           values};
 }
 
+/// Weights that the model was not compiled to take would be left out silently.
+static void checkUnusedWeights(const Offer &offer, const Dataset &data, Mistakes &mistakes) {
+  for (const std::string &name : offer.names) {
+    bool used = std::any_of(data.columns.begin(), data.columns.end(), [&](const Column &column) {
+      return column.array.name == name || column.tensor->role == FORMWORK_SAMPLE_WEIGHT;
+    });
+    if (!used && isWeightsName(name))
+      mistakes.add(text("%s: array %s would not be used, since the model was compiled without "
+                        "weights of samples: compile it with --sample-weights, or give a file "
+                        "without the array",
+                        offer.origin.c_str(), quoted(name).c_str()));
+  }
+}
+
 static Dataset match(const Offer &offer, const formwork_entry &entry, Part part) {
   Dataset data;
   data.dims.assign(entry.dim_count, -1);
@@ -183,6 +216,7 @@ static Dataset match(const Offer &offer, const formwork_entry &entry, Part part)
     }
     Column column;
     column.tensor = &tensor;
+    column.given = index.has_value();
     column.array = index ? offer.read(*index) : ones(tensor, data.rows);
     checkShape(column, data, mistakes);
     checkRows(column, data, mistakes);
@@ -190,6 +224,8 @@ static Dataset match(const Offer &offer, const formwork_entry &entry, Part part)
     finishColumn(column);
     data.columns.push_back(std::move(column));
   }
+  if (count[FORMWORK_TARGET])
+    checkUnusedWeights(offer, data, mistakes);
   if (mistakes.empty() && data.rows == 0)
     mistakes.add(text("%s: holds no samples", offer.origin.c_str()));
   mistakes.raise();
@@ -222,6 +258,20 @@ Dataset makeDataset(std::vector<Array> arrays, const std::string &origin,
   }
   offer.read = [&](size_t i) { return arrays[i]; };
   return match(offer, entry, part);
+}
+
+bool holdSampleWeights(const std::vector<std::string> &files) {
+  return std::any_of(files.begin(), files.end(), [](const std::string &file) {
+    struct stat status;
+    if (stat(file.c_str(), &status) || !S_ISREG(status.st_mode))
+      return false;
+    try {
+      std::vector<std::string> names = arrayNames(file);
+      return std::any_of(names.begin(), names.end(), isWeightsName);
+    } catch (const Error &) {
+      return false; // What is wrong with it is told by who reads it.
+    }
+  });
 }
 
 const Column *Dataset::find(const formwork_tensor &tensor) const {

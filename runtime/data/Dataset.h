@@ -2,8 +2,10 @@
 //
 // An input `image` takes the array `image`; the only input also takes `x`, the k-th `x_k`; targets
 // likewise with `y`. `x_train` and `x_test` (as in Keras's mnist.npz) are understood too, and
-// numpy.savez's `arr_0`, `arr_1`... stand for inputs, then targets. Elements stay as the file has
-// them and are cast batch by batch.
+// numpy.savez's `arr_0`, `arr_1`... stand for inputs, then targets. The weights of the samples of
+// an output `digit` are called `digit_sample_weight`; those of all outputs, or of the only one,
+// `sample_weight`; where there are none, every sample counts 1. Elements stay as the file has them
+// and are cast batch by batch.
 #pragma once
 
 #include "runtime/Descriptor.h"
@@ -21,9 +23,12 @@ enum class Part { Training, Test };
 /// The rows for one buffer of an entry.
 struct Column {
   const formwork_tensor *tensor = nullptr;
-  Array array; // no data: rows of ones (absent sample weights)
+  Array array;
   Convert *convert = nullptr;
   bool direct = false; // rows can be passed to the model where they are
+  bool given = true;   // else these are ones: weights that nobody gave
+  /// Each row has one weight, and the model takes it several times: once for each time step.
+  bool repeats = false;
   int64_t rowElements = 0;
   int64_t rowBytes = 0; // in the file's type
 
@@ -46,5 +51,9 @@ Dataset loadDataset(const std::vector<std::string> &files, const formwork_entry 
 /// The same from arrays already in memory; `origin` names them in diagnostics.
 Dataset makeDataset(std::vector<Array> arrays, const std::string &origin, const formwork_entry &,
                     Part);
+
+/// Whether an array of one of the files is called as weights of samples are. A file that cannot be
+/// read, or only once (a pipe), has none.
+bool holdSampleWeights(const std::vector<std::string> &files);
 
 } // namespace formwork::runtime

@@ -24,6 +24,17 @@ void History::add(int64_t number, const Metrics::Values &values) {
 
 //===--- training ---------------------------------------------------------------------------------
 
+int64_t trainingRows(int64_t rows, double validationSplit) {
+  if (validationSplit == 0)
+    return rows;
+  auto kept = int64_t(std::floor(double(rows) * (1.0 - validationSplit)));
+  if (kept > 0 && kept < rows)
+    return kept;
+  throw Error(text("the data have %lld samples, too few to keep --validation-split %g of them for "
+                   "validation: give more data or another split",
+                   (long long)rows, validationSplit));
+}
+
 namespace {
 /// Which batches an epoch has. With steps per epoch, a pass over the data may take several epochs;
 /// the one in which the data run out is shorter, as in Keras.
@@ -45,7 +56,7 @@ public:
   Trainer(Instance &instance, const Dataset &data, const Dataset *validation,
           const FitOptions &options)
       : instance(instance), data(data), validation(validation), options(options),
-        trainRows(rowsForTraining()), plan(trainRows, options),
+        trainRows(trainingRows(data.rows, options.validationSplit)), plan(trainRows, options),
         step(instance, requireEntry(instance.model(), "train_step"), data), metrics(instance),
         progress(options.display, stdout) {}
 
@@ -65,18 +76,6 @@ public:
   }
 
 private:
-  int64_t rowsForTraining() const {
-    if (options.validationSplit == 0)
-      return data.rows;
-    auto rows = int64_t(std::floor(double(data.rows) * (1.0 - options.validationSplit)));
-    if (rows > 0 && rows < data.rows)
-      return rows;
-    throw Error(
-        text("the data have %lld samples, too few to keep --validation-split %g of them for "
-             "validation: give more data or another split",
-             (long long)data.rows, options.validationSplit));
-  }
-
   void runEpoch(int64_t epoch) {
     int64_t steps = plan.steps(epoch);
     progress.begin(options.epochs > 1

@@ -34,7 +34,7 @@ struct History {
   std::vector<int64_t> epoch;
   struct Series {
     std::string name;
-    std::vector<double> values;
+    std::vector<std::vector<double>> values; // of each epoch, as in Metrics::Values
   };
   std::vector<Series> series;
   int64_t steps = 0;
@@ -43,6 +43,10 @@ struct History {
 
   void add(int64_t epoch, const Metrics::Values &);
 };
+
+/// How many of the rows are trained on; the others are kept for validation. An Error if either
+/// would have none, though there is a split.
+int64_t trainingRows(int64_t rows, double validationSplit);
 
 /// Trains the instance. `validation`, if not null, is evaluated after every epoch.
 History fit(Instance &, const Dataset &, const Dataset *validation, const FitOptions &);

@@ -14,12 +14,22 @@ static constexpr int barWidth = 20;
 
 Display displayFor(FILE *stream) { return isatty(fileno(stream)) ? Display::Bar : Display::Lines; }
 
+/// Of several numbers, their mean, as Keras shows them; without the sign that printf would show of
+/// what is no number.
+static double shown(const std::vector<double> &numbers) {
+  double sum = 0;
+  for (double number : numbers)
+    sum += number;
+  double mean = sum / double(numbers.size());
+  return std::isnan(mean) ? NAN : mean;
+}
+
 std::string formatMetrics(Metrics::Values values) {
   std::sort(values.begin(), values.end());
   std::string result;
-  for (auto &[name, value] : values) {
+  for (auto &[name, numbers] : values) {
+    double value = shown(numbers);
     result += result.empty() ? "" : " - ";
-    value = std::isnan(value) ? NAN : value; // without the sign that printf would show
     result += printable(name) + text(std::fabs(value) > 1e-3 ? ": %.4f" : ": %.4e", value);
   }
   return result;

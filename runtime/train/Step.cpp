@@ -3,6 +3,8 @@
 
 #include "runtime/Error.h"
 
+#include <cstring>
+
 namespace formwork::runtime {
 
 double scalar(const std::byte *at, int32_t dtype) {
@@ -64,12 +66,29 @@ void Step::prepare(int64_t count) {
   preparedFor = count;
 }
 
+/// Casts one number and writes it `times` times; behind what it wrote.
+static std::byte *repeat(const Column &column, int64_t row, int64_t times, std::byte *to) {
+  if (times == 0)
+    return to;
+  int64_t size = elementSize(column.tensor->dtype);
+  column.convert(column.row(row), to, 1);
+  for (int64_t i = 1; i < times; ++i)
+    memcpy(to + i * size, to, size);
+  return to + times * size;
+}
+
 /// The rows' elements in the model's type: in the data set itself where that is possible.
 const void *Step::gather(Binding &binding, const int64_t *rows, int64_t first, int64_t count) {
   const Column &column = *binding.column;
   if (!rows && column.direct)
     return column.row(first);
   std::byte *to = binding.staging.data();
+  if (column.repeats) {
+    int64_t times = elementCount(*binding.tensor, dims.data()) / count;
+    for (int64_t i = 0; i < count; ++i)
+      to = repeat(column, rows ? rows[i] : first + i, times, to);
+    return binding.staging.data();
+  }
   if (!rows) {
     column.convert(column.row(first), to, count * column.rowElements);
     return to;
@@ -110,15 +129,25 @@ Metrics::Metrics(Instance &instance)
 void Metrics::reset() { instance.run(resetEntry, nullptr, nullptr); }
 
 Metrics::Values Metrics::read() {
-  AlignedMemory values(readEntry.buffer_count * 8);
-  std::vector<void *> pointers(readEntry.buffer_count);
-  for (size_t i = 0; i < pointers.size(); ++i)
-    pointers[i] = values.data() + i * 8;
+  int64_t numbers = 0;
+  for (const formwork_tensor &tensor : buffers(readEntry))
+    numbers += elementCount(tensor, nullptr);
+  AlignedMemory values(numbers * 8);
+  std::vector<void *> pointers;
+  std::byte *next = values.data();
+  for (const formwork_tensor &tensor : buffers(readEntry)) {
+    pointers.push_back(next);
+    next += elementCount(tensor, nullptr) * 8;
+  }
   instance.run(readEntry, nullptr, pointers.data());
   Values result;
-  for (size_t i = 0; i < pointers.size(); ++i)
-    result.emplace_back(readEntry.buffers[i].name,
-                        scalar(values.data() + i * 8, readEntry.buffers[i].dtype));
+  for (size_t i = 0; i < pointers.size(); ++i) {
+    const formwork_tensor &tensor = readEntry.buffers[i];
+    std::vector<double> &metric = result.emplace_back(tensor.name, std::vector<double>()).second;
+    for (int64_t k = 0; k < elementCount(tensor, nullptr); ++k)
+      metric.push_back(scalar(static_cast<std::byte *>(pointers[i]) + k * elementSize(tensor.dtype),
+                              tensor.dtype));
+  }
   return result;
 }
 

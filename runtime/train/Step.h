@@ -50,7 +50,8 @@ class Metrics {
 public:
   explicit Metrics(Instance &);
   void reset();
-  using Values = std::vector<std::pair<std::string, double>>;
+  /// One number each, or several of a metric that has one for each class or threshold.
+  using Values = std::vector<std::pair<std::string, std::vector<double>>>;
   Values read();
 
 private:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import zipfile
 
+import h5py
 import keras
 import numpy as np
 from keras import layers
@@ -59,12 +60,37 @@ def models():
             seed("hdf5_weights", make.__name__ + ".h5", weights)
             if make is small:
                 seed("keras_archive", "small.keras", path.read_bytes())
+                model.train_on_batch(np.ones((1, 3)), np.ones((1, 4)))
+                model.save(path.with_suffix(".h5"))
+                seed("keras_h5", "small.h5", path.with_suffix(".h5").read_bytes())
             with zipfile.ZipFile(path) as stored, zipfile.ZipFile(
                 f"{path}.d", "w", zipfile.ZIP_DEFLATED
             ) as deflated:
                 for member in stored.namelist():
                     deflated.writestr(zipfile.ZipInfo(member), stored.read(member), zipfile.ZIP_DEFLATED)
             seed("keras_archive", make.__name__ + "_deflated.keras", pathlib.Path(f"{path}.d").read_bytes())
+
+
+def of_keras_2():
+    """As Keras 2 wrote it: calls, shapes and names of its own."""
+    dense = {"name": "dense", "units": 2, "activation": "linear"}
+    x = {"batch_input_shape": [None, 3], "dtype": "float32", "sparse": False, "ragged": False, "name": "x"}
+    calls = [{"class_name": "InputLayer", "config": x, "name": "x", "inbound_nodes": []},
+             {"class_name": "Dense", "config": dense, "name": "dense", "inbound_nodes": [[["x", 0, 0, {}]]]}]
+    graph = {"name": "m", "layers": calls, "input_layers": [["x", 0, 0]], "output_layers": [["dense", 0, 0]]}
+    optimizer = {"class_name": "SGD", "config": {"lr": 0.1, "decay": 0.0}}
+    settings = {"loss": "mse", "metrics": [], "optimizer_config": optimizer}
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "model.h5"
+        with h5py.File(path, "w") as file:
+            file.attrs["keras_version"], file.attrs["backend"] = b"2.9.0", b"tensorflow"
+            file.attrs["model_config"] = json.dumps({"class_name": "Functional", "config": graph}).encode()
+            file.attrs["training_config"] = json.dumps(settings).encode()
+            file["model_weights/dense/dense/kernel:0"] = np.ones((3, 2), np.float32)
+            file["model_weights/dense/dense/bias:0"] = np.ones(2, np.float32)
+            file["optimizer_weights/SGD/iter:0"] = np.int64(3)
+            file["optimizer_weights"].attrs["weight_names"] = [b"SGD/iter:0"]
+        seed("keras_h5", "of_keras_2.h5", path.read_bytes())
 
 
 def arrays():
@@ -104,6 +130,7 @@ def tables():
 
 if __name__ == "__main__":
     models()
+    of_keras_2()
     arrays()
     safetensors()
     tables()

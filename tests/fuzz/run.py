@@ -31,6 +31,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 TARGETS = {
     "keras_json": ("keras_json", "json", 20000),
     "keras_archive": ("keras_archive", "zip", 20000),
+    "keras_h5": ("keras_h5", "hdf5", 40000),
     "hdf5_weights": ("hdf5_weights", "hdf5", 24000),
     "checkpoint_weights": ("hdf5_weights", "hdf5", 24000),
     "npy": ("npy", "npy", 4000),
@@ -47,7 +48,7 @@ ENVIRONMENT = dict(
     "max_allocation_size_mb=1024",
     UBSAN_OPTIONS="print_stacktrace=1",
 )
-HDF5_TARGETS = {"hdf5_weights", "checkpoint_weights", "keras_archive"}
+HDF5_TARGETS = {"hdf5_weights", "checkpoint_weights", "keras_archive", "keras_h5"}
 
 
 def contained(output):

@@ -37,10 +37,15 @@ FitOptions options(int64_t epochs, int64_t batchSize) {
   return result;
 }
 
-const std::vector<double> &series(const History &history, const std::string &name) {
+/// Of a metric that is one number: that of each epoch.
+std::vector<double> series(const History &history, const std::string &name) {
+  std::vector<double> numbers;
   for (const History::Series &series : history.series)
-    if (series.name == name)
-      return series.values;
+    if (series.name == name) {
+      for (const std::vector<double> &epoch : series.values)
+        numbers.push_back(epoch.at(0));
+      return numbers;
+    }
   throw std::runtime_error("no series " + name);
 }
 

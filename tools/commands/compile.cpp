@@ -183,6 +183,11 @@ void addCompileCommand(CLI::App &program, int &status) {
                              "kernels", "llvm"}));
   command->add_flag("--train", arguments->options.train,
                     "Compile training as well: train_step, evaluate_step, gradients, apply, init");
+  command
+      ->add_flag("--sample-weights", arguments->options.sampleWeights,
+                 "With --train: what trains and evaluates also takes a weight for each sample, "
+                 "by which its loss is multiplied and its weighted_metrics count")
+      ->needs("--train");
   command->add_flag("--input-gradients", arguments->options.inputGradients,
                     "Compile input_gradients as well: from gradients of the outputs to those of "
                     "the inputs; with --train also loss_input_gradients, those of the loss");

@@ -6,6 +6,7 @@
 #include "codegen/package/Package.h"
 #include "runtime/Error.h"
 #include "runtime/app/Options.h"
+#include "runtime/data/Dataset.h"
 #include "runtime/io/File.h"
 #include "tools/Cache.h"
 #include "tools/commands/Commands.h"
@@ -64,7 +65,10 @@ optimizer/layer/variable/slot. What is missing of the optimizer is as in the beg
     {"bench", "How fast a model runs on this machine",
      R"(Examples:
   formwork bench digits.keras --batch-size 32
-  formwork bench digits.keras --train --batch-size 32 --json)",
+  formwork bench digits.keras --train --batch-size 32 --json
+  formwork bench digits.keras --train --profile
+With --profile, which layers and kernels take how much of the time, at how many GF/s and GB/s, beside
+what this machine can do at most.)",
      false},
 };
 
@@ -168,6 +172,24 @@ static int64_t batchSize(const CLI::App &command) {
   return option && option->count() ? option->as<int64_t>() : runtime::Options().batchSize;
 }
 
+/// Whether the program is to take weights of samples: those of the data, or of the labels.
+static bool needsSampleWeights(const CLI::App &command) {
+  const CLI::Option *classes = command.get_option_no_throw("--class-weight");
+  if (classes && classes->count())
+    return true;
+  for (const char *name : {"--data", "--validation-data"})
+    if (const CLI::Option *option = command.get_option_no_throw(name))
+      if (runtime::holdSampleWeights(option->results()))
+        return true;
+  return false;
+}
+
+/// Whether the program is to tell where its time goes, for which it is compiled otherwise.
+static bool isProfiled(const CLI::App &command) {
+  const CLI::Option *option = command.get_option_no_throw("--profile");
+  return option && option->count();
+}
+
 static void addRunCommand(CLI::App &program, int &status, const Row &row) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App *command = program.add_subcommand(row.name, row.help);
@@ -181,6 +203,8 @@ static void addRunCommand(CLI::App &program, int &status, const Row &row) {
   addSettings(*command, arguments->options);
   command->callback([arguments, command, &row, &status] {
     arguments->options.batch = batchSize(*command);
+    arguments->options.sampleWeights = row.trains && needsSampleWeights(*command);
+    arguments->options.profile = isProfiled(*command);
     arguments->forwarded = forwarded(*command, row);
     status = report(checkFiles(*command));
     if (!status)

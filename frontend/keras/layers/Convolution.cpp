@@ -77,7 +77,6 @@ static const Argument convolutionArguments[] = {
     {"bias_initializer", isInitializer, "\"zeros\""},
     {"kernel_regularizer", ofWeight, "null"},
     {"bias_regularizer", ofWeight, "null"},
-    {"activity_regularizer", onlyDefault, "null"},
     {"kernel_constraint", ofWeight, "null"},
     {"bias_constraint", ofWeight, "null"},
     {"lora_rank", onlyDefault, "null"},
@@ -133,7 +132,6 @@ static const Argument depthwiseArguments[] = {
     {"bias_initializer", isInitializer, "\"zeros\""},
     {"depthwise_regularizer", ofWeight, "null"},
     {"bias_regularizer", ofWeight, "null"},
-    {"activity_regularizer", onlyDefault, "null"},
     {"depthwise_constraint", ofWeight, "null"},
     {"bias_constraint", ofWeight, "null"},
 };
@@ -186,7 +184,6 @@ static const Argument separableArguments[] = {
     {"depthwise_regularizer", ofWeight, "null"},
     {"pointwise_regularizer", ofWeight, "null"},
     {"bias_regularizer", ofWeight, "null"},
-    {"activity_regularizer", onlyDefault, "null"},
     {"depthwise_constraint", ofWeight, "null"},
     {"pointwise_constraint", ofWeight, "null"},
     {"bias_constraint", ofWeight, "null"},

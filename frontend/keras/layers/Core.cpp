@@ -17,7 +17,6 @@ static const Argument denseArguments[] = {
     {"bias_initializer", isInitializer, "\"zeros\""},
     {"kernel_regularizer", ofWeight, "null"},
     {"bias_regularizer", ofWeight, "null"},
-    {"activity_regularizer", onlyDefault, "null"},
     {"kernel_constraint", ofWeight, "null"},
     {"bias_constraint", ofWeight, "null"},
     {"lora_rank", onlyDefault, "null"},
@@ -60,7 +59,6 @@ static const Argument embeddingArguments[] = {
     {"output_dim", isPositiveInteger, ""},
     {"embeddings_initializer", isInitializer, "\"uniform\""},
     {"embeddings_regularizer", ofWeight, "null"},
-    {"activity_regularizer", onlyDefault, "null"},
     {"embeddings_constraint", ofWeight, "null"},
     {"mask_zero", isBoolean, "false"},
     {"input_length", anything, "null"}, // of older files; Keras ignores it

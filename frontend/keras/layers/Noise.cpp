@@ -1,5 +1,5 @@
 // Dropout, SpatialDropout1D to 3D, AlphaDropout, GaussianDropout, GaussianNoise: the identity but
-// in training.
+// in training; ActivityRegularization, which is it in training too.
 //
 // A layer's numbers are a function of the training's seed, of the step, and of a stream that each
 // layer has of its own; `seed` has no part in it. Refuses integers, and a noise_shape of another
@@ -182,14 +182,41 @@ static FailureOr<Tensor> gaussianNoise(LayerCall &call) {
   });
 }
 
+//===--- penalties -------------------------------------------------------------------------------
+
+static const Argument activityArguments[] = {
+    {"l1", isNumber, "0.0"},
+    {"l2", isNumber, "0.0"},
+};
+
+static FailureOr<Tensor> activityRegularization(LayerCall &call) {
+  FailureOr<Tensor> x = call.singleFloat(0);
+  if (failed(x))
+    return failure();
+  auto factor = [&](const char *name) {
+    return call.builder.getNamedAttr(name,
+                                     call.builder.getF64FloatAttr(call.arguments.number(name)));
+  };
+  auto config = call.builder.getDictionaryAttr({factor("l1"), factor("l2")});
+  auto regularizer = call.builder.getDictionaryAttr(
+      {call.builder.getNamedAttr("class_name", call.builder.getStringAttr("L1L2")),
+       call.builder.getNamedAttr("config", config)});
+  PenaltyOp::create(call.builder, x->value, regularizer);
+  return x;
+}
+
 void registerNoiseLayers(Registration &layers) {
-  layers.push_back({"Dropout", ArgumentTable(dropoutArguments), dropout, MaskRule::pass});
-  layers.push_back({"SpatialDropout1D", ArgumentTable(spatial1dArguments), spatialDropout<1>, MaskRule::pass});
-  layers.push_back({"SpatialDropout2D", ArgumentTable(spatialArguments), spatialDropout<2>, MaskRule::pass});
-  layers.push_back({"SpatialDropout3D", ArgumentTable(spatialArguments), spatialDropout<3>, MaskRule::pass});
-  layers.push_back({"AlphaDropout", ArgumentTable(alphaDropoutArguments), alphaDropout, MaskRule::pass});
-  layers.push_back({"GaussianDropout", ArgumentTable(gaussianDropoutArguments), gaussianDropout, MaskRule::pass});
-  layers.push_back({"GaussianNoise", ArgumentTable(gaussianNoiseArguments), gaussianNoise, MaskRule::pass});
+  auto add = [&](StringRef name, ArrayRef<Argument> arguments, LayerBuilder build) {
+    layers.push_back({name, ArgumentTable(arguments), build, MaskRule::pass});
+  };
+  add("Dropout", dropoutArguments, dropout);
+  add("SpatialDropout1D", spatial1dArguments, spatialDropout<1>);
+  add("SpatialDropout2D", spatialArguments, spatialDropout<2>);
+  add("SpatialDropout3D", spatialArguments, spatialDropout<3>);
+  add("AlphaDropout", alphaDropoutArguments, alphaDropout);
+  add("GaussianDropout", gaussianDropoutArguments, gaussianDropout);
+  add("GaussianNoise", gaussianNoiseArguments, gaussianNoise);
+  add("ActivityRegularization", activityArguments, activityRegularization);
 }
 
 } // namespace formwork::keras

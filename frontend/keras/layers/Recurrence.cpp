@@ -20,7 +20,6 @@ static const Argument sharedArguments[] = {
     {"kernel_regularizer", ofWeight, "null"},
     {"recurrent_regularizer", ofWeight, "null"},
     {"bias_regularizer", ofWeight, "null"},
-    {"activity_regularizer", onlyDefault, "null"},
     {"kernel_constraint", ofWeight, "null"},
     {"recurrent_constraint", ofWeight, "null"},
     {"bias_constraint", ofWeight, "null"},

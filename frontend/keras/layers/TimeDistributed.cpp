@@ -2,8 +2,10 @@
 //
 // Steps are treated as further examples of one batch, but where a layer looks at the whole batch in
 // training (BatchNormalization): then one step comes after the other, as in Keras. That needs a
-// fixed number of steps. Refuses inputs of which more than batch and steps have unknown sizes.
+// fixed number of steps. Refuses inputs of which more than batch and steps have unknown sizes, and
+// layers that regularize activities.
 #include "frontend/keras/layers/Layers.h"
+#include "ir/Places.h"
 
 using namespace mlir;
 
@@ -17,6 +19,14 @@ static bool looksAtBatch(const Layer &layer) {
   return layer.className == "BatchNormalization" ||
          llvm::any_of(layer.inner,
                       [](const InnerLayer &inner) { return looksAtBatch(*inner.layer); });
+}
+
+static bool penalizes(const Layer &layer) {
+  if (layer.model)
+    return llvm::any_of(layer.model->layers, penalizes);
+  const Json *given = layer.config->find("activity_regularizer");
+  return layer.className == "ActivityRegularization" || (given && !given->isNull()) ||
+         llvm::any_of(layer.inner, [](const InnerLayer &inner) { return penalizes(*inner.layer); });
 }
 
 static bool takesMask(const Layer &layer) {
@@ -51,7 +61,6 @@ private:
   const Layer &layer() const { return *call.inner()[0].layer; }
   FailureOr<Tensor> apply(Tensor examples, Value examplesMask);
   Tensor asSteps(const Tensor &y);
-  Value placesOfSteps();
   Tensor stepOf(const Tensor &sequence, int64_t index);
 };
 } // namespace
@@ -90,20 +99,12 @@ static Tensor asExamples(ImplicitLocOpBuilder &b, const Tensor &x) {
   return y;
 }
 
-/// Of each step of each example its place among all: [n, t].
-Value Distribution::placesOfSteps() {
-  Expr value(b, x.value);
-  Expr place = iotaLike(value, 0) * castTo(countAlong(value, 1), b.getI64Type()) + iotaLike(value, 1);
-  auto rest = llvm::to_vector(llvm::seq<int64_t>(2, x.rank()));
-  return maxOver(place, rest).value();
-}
-
 /// [n * t, ...] -> [n, t, ...]. With two unknown sizes no reshape can tell which is which.
 Tensor Distribution::asSteps(const Tensor &y) {
   int64_t n = orInferred(x.size(0)), t = orInferred(x.size(1));
   Tensor result{{}, {x.symbols[0], x.symbols[1]}};
   if (n == -1 && t == -1)
-    result.value = GatherOp::create(b, y.value, placesOfSteps());
+    result.value = GatherOp::create(b, y.value, placesOfRows(Expr(b, x.value)).value());
   else
     result.value = ReshapeOp::create(b, y.value, sizesAfter(y, 1, {n, t}));
   result.symbols.append(y.symbols.begin() + 1, y.symbols.end());
@@ -159,6 +160,9 @@ static FailureOr<Tensor> timeDistributed(LayerCall &call) {
   if (llvm::any_of(x->type().getShape().drop_front(2), ShapedType::isDynamic))
     return call.fail("its input has shape " + shapeText(x->type().getShape()) +
                      "; only the batch and the number of steps may be unknown");
+  if (penalizes(*call.inner()[0].layer))
+    return call.fail("its layer " + quoted(call.inner()[0].layer->name) +
+                     " regularizes activities, which is not supported within a TimeDistributed");
   Value mask = call.passedMask();
   int64_t rank = mask ? cast<RankedTensorType>(mask.getType()).getRank() : 2;
   if (mask && failed(call.mask(std::max<int64_t>(rank, 2))))

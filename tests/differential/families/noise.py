@@ -1,4 +1,5 @@
-"""Layers that are random in training; reference.py gives Keras the numbers that Formwork draws."""
+"""Layers that are random in training, for which reference.py gives Keras the numbers that Formwork draws,
+and the one that only adds to the loss."""
 
 from families.activation import of_same_shape
 
@@ -12,6 +13,7 @@ ARGUMENTS = {
     "AlphaDropout": {"rate": [0.0, 0.2, 0.5], "noise_shape": SHARED},
     "GaussianDropout": {"rate": [0.0, 0.2, 0.5], "seed": [None, 7]},
     "GaussianNoise": {"stddev": [0.0, 0.1, 1.0], "seed": [None, 7]},
+    "ActivityRegularization": {"l1": [0.0, 0.1], "l2": [0.0, 0.05]},
 }
 
 
@@ -53,4 +55,5 @@ BUILDERS = {
     "AlphaDropout": ((1, 2, 3), shaped("AlphaDropout")),
     "GaussianDropout": ((1, 2, 3), of_same_shape("GaussianDropout")),
     "GaussianNoise": ((1, 2, 3), of_same_shape("GaussianNoise")),
+    "ActivityRegularization": ((1, 2, 3), of_same_shape("ActivityRegularization")),
 }
