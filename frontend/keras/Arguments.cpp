@@ -174,9 +174,7 @@ std::string isDataFormatOrNull(const Json &value) {
   return value.isNull() ? "" : isDataFormat(value);
 }
 
-std::string isLayer(const Json &value) {
-  return value.object() ? "" : "must be a layer";
-}
+std::string isLayer(const Json &value) { return value.object() ? "" : "must be a layer"; }
 
 //===--- tables ----------------------------------------------------------------------------------
 

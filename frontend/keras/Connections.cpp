@@ -183,9 +183,9 @@ LogicalResult Connector::readCall(const Json &node, Call &call) {
   if (count == 0 || count > 1 + names.size())
     return problem(call.layer, node,
                    "it is called with " + std::to_string(count) + " positional arguments; " +
-                       (names.empty() ? "only one is"
-                                      : "from one to " + std::to_string(1 + names.size()) +
-                                            " are") +
+                       (names.empty()
+                            ? "only one is"
+                            : "from one to " + std::to_string(1 + names.size()) + " are") +
                        " supported");
   if (failed(readTensors(args->array()->front(), call, 0)))
     return failure();

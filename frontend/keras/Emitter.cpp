@@ -90,9 +90,9 @@ FunctionEmitter::Outputs FunctionEmitter::emitGraph(const Graph &graph,
       return known[ref.tensor];
     const Layer &layer = graph.layers[ref.layer];
     if (!known.empty()) // else it could not be built, which has been said
-      (void)state.diagnostics.addLayer(*layer.object, layer.name, layer.className,
-                                       llvm::formatv("its tensor {0} is used, but it returns {1}",
-                                                     ref.tensor, known.size()));
+      (void)state.diagnostics.addLayer(
+          *layer.object, layer.name, layer.className,
+          llvm::formatv("its tensor {0} is used, but it returns {1}", ref.tensor, known.size()));
     return Tensor();
   };
   for (const Call &call : graph.calls) {

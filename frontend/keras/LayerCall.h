@@ -84,8 +84,9 @@ public:
             mlir::ImplicitLocOpBuilder &builder, CallOperands operands, bool training,
             InnerEmitter emitter)
       : builder(builder), inputs(std::move(operands.inputs)), isList(operands.isList),
-        inBidirectional(operands.inBidirectional), training(training), arguments(*layer.config, layer.kind->arguments), dtype(layer.dtype),
-        module(module), layer(layer), state(state), further(std::move(operands.further)),
+        inBidirectional(operands.inBidirectional), training(training),
+        arguments(*layer.config, layer.kind->arguments), dtype(layer.dtype), module(module),
+        layer(layer), state(state), further(std::move(operands.further)),
         literals(std::move(operands.literals)), emitter(std::move(emitter)) {}
 
   mlir::ImplicitLocOpBuilder &builder;
@@ -115,7 +116,8 @@ public:
   /// nothing else, the one input's mask, as Keras fills it in. Null if there is none. It must be of
   /// the input's first `rank` dimensions.
   mlir::FailureOr<mlir::Value> mask(int64_t rank);
-  /// What `mask` says of the call, whatever its rank, or of the first input: what a layer passes on.
+  /// What `mask` says of the call, whatever its rank, or of the first input: what a layer passes
+  /// on.
   mlir::Value passedMask();
   /// Adds an output after the one that the layer's function returns.
   void alsoReturn(Tensor output) { furtherOutputs.push_back(std::move(output)); }

@@ -374,8 +374,8 @@ const Mistake mistakes[] = {
      "only the batch and the number of steps may be unknown", "[null, 3, null]"},
     {"TimeDistributed", wrapped("BatchNormalization", ""), "the number of steps must be fixed",
      "[null, null, 4]"},
-    {"TimeDistributed", wrapped("ActivityRegularization", R"("l1": 0.1)"),
-     "regularizes activities", "[null, 3, 4]"},
+    {"TimeDistributed", wrapped("ActivityRegularization", R"("l1": 0.1)"), "regularizes activities",
+     "[null, 3, 4]"},
     {"MultiHeadAttention", R"("num_heads": 2, "key_dim": 2, "use_gate": true)",
      "argument 'use_gate'", "[null, 3, 4]"},
     {"MultiHeadAttention", R"("num_heads": 2, "key_dim": 2)",
@@ -408,10 +408,10 @@ TEST(ConfigErrors, dot_of_shapes_that_do_not_fit) {
 /// `index`.
 std::string stateful(const std::string &arguments, const std::string &more, int index = 0) {
   std::string object = layer("GRU", "g", R"("units": 4)" + arguments);
-  return functional({called(input("[null, 3, 4]", "x"), "x", {}), called(input("[null, 4]", "h"), "h", {}),
-                     called(object, "g", {tensor("x") + more})},
-                    R"([["x", 0, 0], ["h", 0, 0]])",
-                    R"([["g", 0, )" + std::to_string(index) + "]]");
+  return functional(
+      {called(input("[null, 3, 4]", "x"), "x", {}), called(input("[null, 4]", "h"), "h", {}),
+       called(object, "g", {tensor("x") + more})},
+      R"([["x", 0, 0], ["h", 0, 0]])", R"([["g", 0, )" + std::to_string(index) + "]]");
 }
 
 TEST(Config, recurrent_layers_take_and_return_states) {

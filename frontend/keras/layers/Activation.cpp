@@ -171,7 +171,8 @@ static FailureOr<Tensor> prelu(LayerCall &call) {
 void registerActivationLayers(Registration &layers) {
   layers.push_back({"Activation", ArgumentTable(activationArguments), activation, MaskRule::pass});
   layers.push_back({"ReLU", ArgumentTable(reluArguments), applied<reluLayer>, MaskRule::pass});
-  layers.push_back({"LeakyReLU", ArgumentTable(leakyArguments), applied<leakyLayer>, MaskRule::pass});
+  layers.push_back(
+      {"LeakyReLU", ArgumentTable(leakyArguments), applied<leakyLayer>, MaskRule::pass});
   layers.push_back({"ELU", ArgumentTable(eluArguments), applied<eluLayer>, MaskRule::pass});
   layers.push_back({"Softmax", ArgumentTable(softmaxArguments), softmaxLayer, MaskRule::pass,
                     softmaxCallArguments});

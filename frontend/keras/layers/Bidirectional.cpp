@@ -1,7 +1,7 @@
 // Bidirectional: a recurrent layer, and another that runs the other way.
 //
-// Refuses layers that are not recurrent, and pairs that Keras refuses: of one direction, or of which
-// only one returns sequences or states.
+// Refuses layers that are not recurrent, and pairs that Keras refuses: of one direction, or of
+// which only one returns sequences or states.
 #include "frontend/keras/layers/Layers.h"
 
 using namespace mlir;

@@ -230,7 +230,8 @@ void registerMergeLayers(Registration &layers) {
   layers.push_back({"Dot", ArgumentTable(dotArguments), dot});
   layers.push_back({"Multiply", ArgumentTable({}), merge<MulOp>, MaskRule::own});
   layers.push_back({"ops.Concatenate", ArgumentTable(concatenateArguments), concatenateBooleans});
-  layers.push_back({"Concatenate", ArgumentTable(concatenateArguments), concatenate, MaskRule::own});
+  layers.push_back(
+      {"Concatenate", ArgumentTable(concatenateArguments), concatenate, MaskRule::own});
 }
 
 } // namespace formwork::keras

@@ -116,7 +116,8 @@ LogicalResult MultiHeadAttention::readInputs() {
     key = call.given("key").front();
   for (const Tensor *x : {&query, &value, &key}) {
     if (!x->isFloat() || x->rank() != query.rank())
-      return call.fail("its query, value and key must be of floating-point numbers and of one rank");
+      return call.fail(
+          "its query, value and key must be of floating-point numbers and of one rank");
     if (ShapedType::isDynamic(x->size(x->rank() - 1)))
       return call.fail("the last dimensions of its inputs must have a fixed size");
   }
@@ -349,8 +350,8 @@ FailureOr<Tensor> MultiHeadAttention::emit() {
   int64_t last = cast<RankedTensorType>(scores.getType()).getRank();
   Expr normalized = softmax(logits, range(firstOfS(), last));
   double rate = call.arguments.number("dropout");
-  // Of a query that may attend to nothing, Keras's fused attention has the mean of all values; where
-  // it computes scores they are 0.
+  // Of a query that may attend to nothing, Keras's fused attention has the mean of all values;
+  // where it computes scores they are 0.
   bool computesScores = rate > 0 || *returnsScores || rank() != 3;
   if (*kept && computesScores)
     normalized = select(Expr(b, *kept), normalized, 0);
@@ -367,12 +368,18 @@ static FailureOr<Tensor> multiHeadAttention(LayerCall &call) {
 }
 
 void registerMultiHeadAttention(Registration &layers) {
-  static constexpr StringLiteral callArguments[] = {
-      "value",    "key",      "query_mask",     "value_mask",
-      "key_mask", "attention_mask", "return_attention_scores", "training",
-      "use_causal_mask"};
-  LayerClass layer{"MultiHeadAttention", ArgumentTable(attentionArguments), multiHeadAttention,
-                   MaskRule::own, callArguments, 2};
+  static constexpr StringLiteral callArguments[] = {"value",
+                                                    "key",
+                                                    "query_mask",
+                                                    "value_mask",
+                                                    "key_mask",
+                                                    "attention_mask",
+                                                    "return_attention_scores",
+                                                    "training",
+                                                    "use_causal_mask"};
+  LayerClass layer{"MultiHeadAttention", ArgumentTable(attentionArguments),
+                   multiHeadAttention,   MaskRule::own,
+                   callArguments,        2};
   layer.clearsMasks = true;
   layers.push_back(std::move(layer));
 }

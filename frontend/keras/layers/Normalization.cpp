@@ -196,7 +196,8 @@ static FailureOr<Tensor> layerNormalization(LayerCall &call) {
 void registerNormalizationLayers(Registration &layers) {
   layers.push_back({"BatchNormalization", ArgumentTable(batchArguments), batchNormalization,
                     MaskRule::pass, batchCallArguments});
-  layers.push_back({"LayerNormalization", ArgumentTable(layerArguments), layerNormalization, MaskRule::pass});
+  layers.push_back(
+      {"LayerNormalization", ArgumentTable(layerArguments), layerNormalization, MaskRule::pass});
 }
 
 } // namespace formwork::keras

@@ -1,7 +1,8 @@
 // The functions of keras.ops with which Keras makes masks. A functional model's file has them as if
 // they were layers: NotEqual, Any, LogicalOr, ExpandDims, ZerosLike, OnesLike, Concatenate.
 //
-// Refuses what Keras does not write there: broadcasting to another rank, zeros that are no booleans.
+// Refuses what Keras does not write there: broadcasting to another rank, zeros that are no
+// booleans.
 #include "frontend/keras/layers/Layers.h"
 
 using namespace mlir;

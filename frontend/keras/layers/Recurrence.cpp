@@ -175,7 +175,7 @@ private:
   RecurrentCell &cell;
   ImplicitLocOpBuilder &b;
   const bool sequences, reverse;
-  bool zeroes;                // outputs of masked steps are 0, else those of the step before
+  bool zeroes; // outputs of masked steps are 0, else those of the step before
   bool zeroesAfterwards = false;
   bool carriesOutput = false; // beside the state, which the output else is
   Value mask;                 // [t, n], or null
@@ -251,8 +251,7 @@ void Recurrence::emitBody(Block &body) {
     for (auto [fresh, old] : llvm::zip_equal(yielded, states))
       fresh = chosen(masks[0], fresh, old);
   if (carriesOutput)
-    yielded.push_back(
-        chosen(masks[0], output, zeroes ? filledLike(call, 0, output) : before[0]));
+    yielded.push_back(chosen(masks[0], output, zeroes ? filledLike(call, 0, output) : before[0]));
   if (sequences)
     yielded.push_back(carriesOutput ? yielded.back() : yielded.front());
   YieldOp::create(b, yielded);
@@ -315,8 +314,8 @@ FailureOr<Tensor> Recurrence::emit() {
       call.alsoReturn({state, ofState});
   if (!sequences)
     return Tensor{scan.getFinals()[carriesOutput ? cell.states : 0], ofState};
-  Tensor y = permute(b, {stackedOutputs(scan), {x->symbols[1], x->symbols[0], fixedSize}},
-                     {1, 0, 2});
+  Tensor y =
+      permute(b, {stackedOutputs(scan), {x->symbols[1], x->symbols[0], fixedSize}}, {1, 0, 2});
   y.mask = call.passedMask();
   return y;
 }

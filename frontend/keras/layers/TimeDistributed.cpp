@@ -169,7 +169,7 @@ static FailureOr<Tensor> timeDistributed(LayerCall &call) {
     return failure();
   Distribution distribution(call, *x, mask);
   return call.training && looksAtBatch(*call.inner()[0].layer) ? distribution.oneByOne()
-                                                              : distribution.allAtOnce();
+                                                               : distribution.allAtOnce();
 }
 
 void registerTimeDistributed(Registration &layers) {
