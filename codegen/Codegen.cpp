@@ -35,12 +35,15 @@ FailureOr<Artifact> compileForCPU(ModuleOp module, const CPUOptions &options) {
     buildCPUTilePipeline(pipeline, scheduledFor(**machine));
   LowerLaunchesOptions launches;
   launches.target = triple;
+  launches.profile = options.profile;
   pipeline.addPass(createLowerLaunches(launches));
   EntryPointsOptions entryPoints;
   entryPoints.name = name;
   entryPoints.suffix = options.suffix;
   entryPoints.target = triple;
   pipeline.addPass(createEntryPoints(entryPoints));
+  // Once who calls whom is complete.
+  pipeline.addPass(createPassPointers());
   pipeline.addPass(createCanonicalizerPass());
 
   PassManager lowering(module.getContext());

@@ -22,6 +22,9 @@ struct CPUOptions {
   std::string suffix;
   /// Scalar loops instead of schedules: for tests and `formwork verify`, never for a product.
   bool unoptimized = false;
+  /// Times each launch with the functions of runtime/profile.h, which the program must have; the
+  /// module went through fw-count-costs.
+  bool profile = false;
   /// If given, receives the LLVM IR that the object is made from, after optimization.
   llvm::raw_ostream *printLLVM = nullptr;
 };

@@ -25,6 +25,8 @@ struct TargetOptions {
   Machine host;
   /// Scalar loops instead of schedules, where a target has them.
   bool unoptimized = false;
+  /// As in CPUOptions, for code that runs on the CPU.
+  bool profile = false;
   /// Whether products of float32 may be rounded to TF32, where a machine is faster by it.
   bool tf32 = false;
   /// Hot kernels that may keep registers in memory; "*" for all.

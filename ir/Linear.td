@@ -96,6 +96,7 @@ def Fw_PoolPutOp : Fw_PoolingOp<"pool_put",
     [Fw_Differentiates, AllElementTypesMatch<["y", "like"]>]> {
   let summary = "Zeros like `like`, with each y added at the index in its window";
   let results = (outs Fw_FloatTensor:$x);
+  let hasCanonicalizer = 1;
 }
 // So are these two; padding counts as 0.
 def Fw_PoolSumOp : Fw_PoolingOp<"pool_sum", (ins Fw_FloatTensor:$x), [Fw_Differentiates]> {

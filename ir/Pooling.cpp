@@ -1,6 +1,7 @@
 // Poolings of images [n, spatial dimensions..., channels]. The gradient of a maximum goes to the
 // first of each window in row-major order, as in TensorFlow: an op finds it, and a linear op puts
 // the cotangents there. Sums, of which averages are made, are linear themselves.
+#include "ir/Backpropagation.h"
 #include "ir/Slicing.h"
 #include "ir/Window.h"
 
@@ -278,6 +279,43 @@ MaybeValues PoolPutOp::gradient(ImplicitLocOpBuilder &builder, ValueRange cotang
   Value dy = PoolTakeOp::create(builder, cotangents[0], getIndices(), getWindow(), getStrides(),
                                 getPadding());
   return SmallVector<Value>{sumToShapeOf(builder, dy, getY()), Value(), Value()};
+}
+
+namespace {
+/// Where a maximum was taken, x is that maximum: a mask by whether x is greater than something can
+/// look at the maxima. Relu before a pooling then needs no x on the way back, only what is pooled.
+struct MaskMaxima : OpRewritePattern<SelectOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(SelectOp select, PatternRewriter &rewriter) const override {
+    auto put = select.getA().getDefiningOp<PoolPutOp>();
+    auto mask = select.getC().getDefiningOp<GreaterOp>();
+    auto maxima = put ? put.getIndices().getDefiningOp<MaxPoolIndicesOp>() : MaxPoolIndicesOp();
+    if (!maxima || !mask || !put->hasOneUse() || mask.getA() != maxima.getX() ||
+        !isScalar(mask.getB()) || !isScalar(select.getB()) || !isZeroLike(select.getB()) ||
+        !isSameWindows(put, maxima))
+      return failure();
+    Location location = select.getLoc();
+    Value isGreater = GreaterOp::create(rewriter, location, maxima.getY(), mask.getB());
+    Value masked = SelectOp::create(rewriter, location, isGreater, put.getY(), select.getB());
+    rewriter.replaceOpWithNewOp<PoolPutOp>(select, masked, put.getIndices(), put.getLike(),
+                                           put.getWindow(), put.getStrides(), put.getPadding());
+    return success();
+  }
+
+private:
+  static bool isScalar(Value value) {
+    return cast<RankedTensorType>(value.getType()).getRank() == 0;
+  }
+  static bool isSameWindows(PoolPutOp put, MaxPoolIndicesOp maxima) {
+    return put.getWindow() == maxima.getWindow() && put.getStrides() == maxima.getStrides() &&
+           put.getPadding() == maxima.getPadding();
+  }
+};
+} // namespace
+
+void PoolPutOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<MaskMaxima>(context);
 }
 
 //===--- pool_sum and pool_spread ----------------------------------------------------------------

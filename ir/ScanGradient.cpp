@@ -1,9 +1,10 @@
 // The gradient of fw.scan.
 //
-// Forward, each step's incoming carries are stacked as well, and what contractions computed from
-// them. Backward, a scan the other way has as carries the cotangents of the carries and the sums of
-// the captures' gradients; each of its steps computes the step again from what was stacked, but for
-// the contractions, and goes backwards through it.
+// Forward, each step's incoming carries are stacked as well, and what contractions and costly
+// functions computed from them. Backward, a scan the other way has as carries the cotangents of the
+// carries and the sums of the captures' gradients; each of its steps computes the rest of the step
+// again from what was stacked, and goes backwards through it. Stacks that turn out not to be needed
+// there, as a sum of which only the sigmoid is, are left to canonicalization.
 #include "ir/Backpropagation.h"
 #include "ir/Bodies.h"
 #include "ir/Scan.h"
@@ -21,9 +22,8 @@ static Value wholeSum(Value value) {
   return value;
 }
 
-/// The values of a step that are kept for the way back, since contractions, which depend on the
-/// carries, would have to be computed again. Those that do not are computed once for all steps
-/// anyway.
+/// The values of a step that are kept for the way back, since it takes long to compute them again.
+/// What does not depend on the carries is computed once for all steps anyway.
 static SmallVector<Value> keptValues(ScanOp scan) {
   Block &body = scan.getBody().front();
   ValueRange carries = ValueRange(body.getArguments()).take_front(scan.getInitials().size());
@@ -35,6 +35,8 @@ static SmallVector<Value> keptValues(ScanOp scan) {
     dependent.insert_range(op.getResults());
     if (isa<DotGeneralOp, ConvOp, ConvInputGradOp, ConvKernelGradOp>(op))
       kept.insert(wholeSum(op.getResult(0)));
+    else if (op.hasTrait<Costly>())
+      kept.insert(op.getResult(0));
   }
   return kept.takeVector();
 }

@@ -7,6 +7,7 @@
 // is the same step. Refuses settings that no table under training/ knows, all at once.
 #include "passes/Passes.h"
 #include "passes/training/Initializers.h"
+#include "passes/training/Masks.h"
 #include "passes/training/OptimizerStep.h"
 
 #include "mlir/Analysis/SliceAnalysis.h"
@@ -24,6 +25,8 @@ namespace {
 /// What a model did with a batch.
 struct ForwardPass {
   SmallVector<Value> inputs, outputs;
+  /// One for each output; null for an output that has none.
+  SmallVector<Value> masks;
   /// One for each output; null for an output that nothing looks at.
   SmallVector<Value> targets;
   /// One for each output; none where samples have no weights.
@@ -42,7 +45,7 @@ struct Model {
   /// Null if nothing in the model is random.
   VariableOp random = {};
   /// What penalties of layers' outputs are computed with, by what says it.
-  llvm::DenseMap<Attribute, Regularizer> regularizers{0};
+  llvm::DenseMap<Attribute, Regularizer> regularizers{};
   /// Trainable weights that no loss depends on.
   llvm::DenseSet<Operation *> unused = {};
 };
@@ -108,14 +111,20 @@ ForwardPass cloneForward(Model &model, func::FuncOp source, EntryFunction &entry
     } else {
       entry.builder().clone(op, map);
     }
-  for (Value result : source.front().getTerminator()->getOperands())
-    pass.outputs.push_back(map.lookupOrDefault(result));
+  auto results = source.front().getTerminator()->getOperands();
+  for (auto [index, result] : llvm::enumerate(results))
+    if (!isMask(source, index))
+      pass.outputs.push_back(map.lookupOrDefault(result));
+  for (const TrainedOutput &output : model.config.outputs)
+    pass.masks.push_back(output.mask ? map.lookupOrDefault(results[*output.mask]) : Value());
   return pass;
 }
 
 /// The output, and its logits where its last op is softmax or sigmoid.
-Prediction predictionOf(EntryFunction &entry, Value output) {
-  Prediction prediction{Expr(entry.builder(), output), {}};
+Prediction predictionOf(EntryFunction &entry, Value output, Value mask) {
+  Prediction prediction{Expr(entry.builder(), output), {}, {}};
+  if (mask)
+    prediction.mask = Expr(entry.builder(), mask);
   Operation *last = output.getDefiningOp();
   if (isa_and_nonnull<SoftmaxOp, SigmoidOp>(last))
     prediction.logits = Expr(entry.builder(), last->getOperand(0));
@@ -150,11 +159,12 @@ Expr buildTotalLoss(Model &model, EntryFunction &entry, const ForwardPass &pass)
   ImplicitLocOpBuilder &builder = entry.builder();
   std::optional<Expr> total;
   auto outputTracker = model.state.outputLosses.begin();
-  for (auto [output, value, target, weights] :
-       llvm::zip_equal(model.config.outputs, pass.outputs, pass.targets, pass.weights)) {
+  for (auto [output, value, mask, target, weights] : llvm::zip_equal(
+           model.config.outputs, pass.outputs, pass.masks, pass.targets, pass.weights)) {
     if (!output.loss)
       continue;
-    Expr loss = buildLoss(*output.loss, Expr(builder, target), predictionOf(entry, value), weights);
+    Expr loss =
+        buildLoss(*output.loss, Expr(builder, target), predictionOf(entry, value, mask), weights);
     loss = castTo(loss, model.floatx);
     // In `fit` Keras on TensorFlow does not see a batch's size here, and counts each batch once.
     if (!model.state.outputLosses.empty())
@@ -173,7 +183,8 @@ void buildMetricUpdates(Model &model, EntryFunction &entry, const ForwardPass &p
   for (auto [tracked, tracker] : llvm::zip_equal(model.config.metrics, model.state.metrics)) {
     entry.enter(tracked.name);
     Expr target(entry.builder(), pass.targets[tracked.output]);
-    Prediction prediction = predictionOf(entry, pass.outputs[tracked.output]);
+    Prediction prediction =
+        predictionOf(entry, pass.outputs[tracked.output], pass.masks[tracked.output]);
     SampleWeights weights = tracked.weighted ? pass.weights[tracked.output] : SampleWeights();
     track(entry, tracker, tracked.metric.ofBatch(target, prediction, weights));
   }
@@ -366,6 +377,11 @@ void buildInit(ModuleOp module, Problems &problems) {
 SmallVector<TrainedOutput> outputsOf(func::FuncOp predict) {
   SmallVector<TrainedOutput> outputs;
   for (auto [index, type] : llvm::enumerate(predict.getResultTypes())) {
+    if (isMask(predict, index)) {
+      auto name = predict.getResultAttrOfType<StringAttr>(index, "fw.name");
+      llvm::find_if(outputs, [&](auto &output) { return output.name == name; })->mask = index;
+      continue;
+    }
     TrainedOutput output;
     output.name = predict.getResultAttrOfType<StringAttr>(index, "fw.name").str();
     output.type = cast<RankedTensorType>(type);
@@ -374,6 +390,19 @@ SmallVector<TrainedOutput> outputsOf(func::FuncOp predict) {
     outputs.push_back(output);
   }
   return outputs;
+}
+
+/// Losses and metrics count what a mask leaves of an output's samples.
+void checkMasks(Model &model, Problems &problems) {
+  for (const TrainedOutput &output : model.config.outputs) {
+    if (!output.mask || !output.targetType)
+      continue;
+    auto mask = cast<RankedTensorType>(model.predict.getResultTypes()[*output.mask]);
+    if (mask.getRank() != output.type.getRank() - 1)
+      problems.report() << "output '" << output.name << "', " << output.type << ", has a mask, "
+                        << mask << ", which is not of all its dimensions but the last: no loss "
+                        << "can use it; let a layer that drops masks come last";
+  }
 }
 
 VariableOp findRandom(ModuleOp module) {
@@ -406,6 +435,7 @@ void buildTraining(Model &model, DictionaryAttr settings, bool sampleWeights, Pr
   readPenalties(model, problems);
   model.config =
       readCompileConfig(settings, outputsOf(model.predict), model.floatx, sampleWeights, problems);
+  checkMasks(model, problems);
   if (problems.any())
     return;
   model.state = declareTrainingState(model.module, model.config, model.floatx, problems);
@@ -439,6 +469,7 @@ struct AttachTraining : impl::AttachTrainingBase<AttachTraining> {
       buildInit(module, problems);
     if (model.forward)
       model.forward.erase();
+    dropMasks(model.predict);
     if (problems.any())
       signalPassFailure();
   }

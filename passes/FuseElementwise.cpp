@@ -201,29 +201,21 @@ static LogicalResult expandConsumers(func::FuncOp function) {
 /// of them, and so on the first other than directly.
 static std::optional<SmallVector<Operation *>> dependentsBetween(Operation *first,
                                                                  Operation *last) {
-  llvm::SmallPtrSet<Operation *, 16> dependent;
-  auto reads = [&](Operation *op, bool directly) {
-    return op
-        ->walk([&](Operation *nested) {
-          for (Value operand : nested->getOperands()) {
-            Operation *definition = operand.getDefiningOp();
-            if (dependent.contains(definition) || (directly && definition == first))
-              return WalkResult::interrupt();
-          }
-          return WalkResult::advance();
-        })
-        .wasInterrupted();
-  };
-  SmallVector<Operation *> inOrder;
-  if (first->hasOneUse())
-    return inOrder;
-  for (Operation *op = first->getNextNode(); op != last; op = op->getNextNode())
-    if (reads(op, /*directly=*/true)) {
-      dependent.insert(op);
-      inOrder.push_back(op);
+  // Along uses: what lies between a layer's forward and backward pass is most of the function.
+  llvm::SmallSetVector<Operation *, 16> dependent;
+  SmallVector<Operation *> open{first};
+  while (!open.empty() && !first->hasOneUse()) {
+    Operation *op = open.pop_back_val();
+    for (Operation *user : op->getUsers()) {
+      Operation *reader = last->getBlock()->findAncestorOpInBlock(*user);
+      if (reader == last && op != first)
+        return std::nullopt;
+      if (reader->isBeforeInBlock(last) && dependent.insert(reader))
+        open.push_back(reader);
     }
-  if (reads(last, /*directly=*/false))
-    return std::nullopt;
+  }
+  SmallVector<Operation *> inOrder = dependent.takeVector();
+  llvm::sort(inOrder, [](Operation *a, Operation *b) { return a->isBeforeInBlock(b); });
   return inOrder;
 }
 

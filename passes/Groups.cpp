@@ -1,7 +1,8 @@
 // Groups by kind, each with a space: loops that all ops of the group share, in which its parts are
 // independent of each other.
 //
-//   contraction  one sum of products, then pointwise ops on its result (its epilogue)
+//   contraction  one sum of products, then pointwise ops on its result (its epilogue); or several
+//                reductions of the same windows, as of their maxima and of where those are
 //   reduction    one reduction, then pointwise ops on its result
 //   rows         the space is rows: reductions along them, and pointwise ops on rows and elements
 //   pointwise    the space is the elements
@@ -66,6 +67,7 @@ private:
   void unite(unsigned into, unsigned other, Group shape);
 
   std::optional<Group> epilogue(unsigned producer, unsigned consumer);
+  std::optional<Group> windows(unsigned producer, unsigned consumer);
   std::optional<Group> elements(unsigned producer, unsigned consumer);
   std::optional<Group> rows(unsigned producer, unsigned consumer);
 
@@ -315,6 +317,42 @@ std::optional<Group> Grouping::epilogue(unsigned producer, unsigned consumer) {
   return first;
 }
 
+/// Whether both reduce the windows of one image, and so read the same elements.
+static bool reduceSameWindows(linalg::LinalgOp a, linalg::LinalgOp b) {
+  if (isPointwise(a) || isPointwise(b) || a.getStaticLoopRanges() != b.getStaticLoopRanges() ||
+      a.getIteratorTypesArray() != b.getIteratorTypesArray())
+    return false;
+  auto isWindow = [](linalg::LinalgOp op, OpOperand *input) {
+    return !op.getMatchingIndexingMap(input).isProjectedPermutation(/*allowZeroInResults=*/true);
+  };
+  return llvm::any_of(a.getDpsInputOperands(), [&](OpOperand *image) {
+    return isWindow(a, image) && llvm::any_of(b.getDpsInputOperands(), [&](OpOperand *other) {
+             return other->get() == image->get() &&
+                    a.getMatchingIndexingMap(image) == b.getMatchingIndexingMap(other);
+           });
+  });
+}
+
+/// A reduction of windows and another of the same that needs its result.
+std::optional<Group> Grouping::windows(unsigned producer, unsigned consumer) {
+  const Group &first = groups[producer], &second = groups[consumer];
+  if (first.kind != Kind::Contraction || second.kind != Kind::Contraction ||
+      first.space != second.space || !computesFor(producer, consumer, first.space.size()))
+    return std::nullopt;
+  auto reductions = [&](const Group &group) {
+    SmallVector<linalg::LinalgOp> found;
+    for (unsigned number : group.ops)
+      if (auto op = dyn_cast<linalg::GenericOp>(ops[number]); op && op.getNumReductionLoops() > 0)
+        found.push_back(op);
+    return found;
+  };
+  for (linalg::LinalgOp a : reductions(first))
+    for (linalg::LinalgOp b : reductions(second))
+      if (!reduceSameWindows(a, b))
+        return std::nullopt;
+  return first;
+}
+
 std::optional<Group> Grouping::elements(unsigned producer, unsigned consumer) {
   const Group &first = groups[producer], &second = groups[consumer];
   if (first.kind != Kind::Pointwise || second.kind != Kind::Pointwise ||
@@ -403,6 +441,7 @@ void Grouping::mergeScalars() {
 }
 
 void Grouping::merge() {
+  mergeEdges([&](unsigned a, unsigned b) { return windows(a, b); });
   mergeEdges([&](unsigned a, unsigned b) { return epilogue(a, b); });
   mergeEdges([&](unsigned a, unsigned b) { return elements(a, b); });
   while (mergeEdges([&](unsigned a, unsigned b) { return rows(a, b); })) {

@@ -4,7 +4,8 @@
 // contraction. After the loop: contractions that nothing but stacked outputs and sums over the
 // steps depend on. The gradients of a recurrent layer's weights, sums of x_t^T dz_t, are one
 // contraction each, and so are those of its inputs. In between remain the recurrence itself and
-// elementwise work.
+// elementwise work; a matrix that is contracted there over its rows' elements, as a weight is on
+// the way back, is turned before the loop rather than in each step.
 //
 // Only what gains is moved (StackableOp): stacks of intermediate values cost memory, which nothing
 // but a large contraction instead of many small ones pays for. A scan that remains with unused
@@ -339,8 +340,9 @@ static bool hoistAfter(ScanOp scan) {
   Outside outside(loop, variation, builder);
   for (Value value : stacked)
     outside.put(value, *llvm::find_if(loop.getStacked(), [&](Value output) {
-      return outputsOf(loop)[cast<OpResult>(output).getResultNumber() - carries] == value;
-    }));
+                  return outputsOf(loop)[cast<OpResult>(output).getResultNumber() - carries] ==
+                         value;
+                }));
   for (Operation *op : waiting.ops())
     outside.compute(op);
 
@@ -356,6 +358,58 @@ static bool hoistAfter(ScanOp scan) {
   return true;
 }
 
+//===--- matrices that steps read across ----------------------------------------------------------
+
+/// Whether `use` reads a captured matrix of which the elements of a row are contracted.
+static bool readsAcross(OpOperand &use, ScanOp scan) {
+  auto dot = dyn_cast<DotGeneralOp>(use.getOwner());
+  auto captures = ValueRange(scan.getBody().getArguments()).take_back(scan.getCaptures().size());
+  if (!dot || !llvm::is_contained(captures, use.get()))
+    return false;
+  ArrayRef<int64_t> contracted =
+      use.getOperandNumber() == 0 ? dot.getAContract() : dot.getBContract();
+  return cast<RankedTensorType>(use.get().getType()).getRank() == 2 && contracted.size() == 1 &&
+         contracted.front() == 1 && dot.getABatch().empty();
+}
+
+/// Has `dot` read `turned` for its operand `number`.
+static void readTurned(DotGeneralOp dot, unsigned number, Value turned) {
+  ImplicitLocOpBuilder builder(dot.getLoc(), dot);
+  Value operands[] = {dot.getA(), dot.getB()};
+  SmallVector<int64_t> contracted[] = {llvm::to_vector(dot.getAContract()),
+                                       llvm::to_vector(dot.getBContract())};
+  operands[number] = turned;
+  contracted[number] = {0};
+  dot.replaceAllUsesWith(
+      DotGeneralOp::create(builder, operands[0], operands[1], contracted[0], contracted[1])
+          .getResult());
+  dot.erase();
+}
+
+static void turnCaptures(ScanOp scan) {
+  SmallVector<OpOperand *> across;
+  scan.getBody().walk([&](DotGeneralOp dot) {
+    for (OpOperand &operand : dot->getOpOperands())
+      if (readsAcross(operand, scan)) {
+        across.push_back(&operand);
+        break;
+      }
+  });
+  ImplicitLocOpBuilder builder(scan.getLoc(), scan);
+  DenseMap<Value, BlockArgument> turned;
+  for (OpOperand *operand : across) {
+    BlockArgument &argument = turned[operand->get()];
+    if (!argument) {
+      unsigned number = cast<BlockArgument>(operand->get()).getArgNumber() -
+                        scan.getInitials().size() - scan.getSequences().size();
+      Value matrix = scan.getCaptures()[number];
+      argument = addArgument(scan, TransposeOp::create(builder, matrix, ArrayRef<int64_t>{1, 0}),
+                             /*varies=*/false);
+    }
+    readTurned(cast<DotGeneralOp>(operand->getOwner()), operand->getOperandNumber(), argument);
+  }
+}
+
 namespace {
 struct HoistFromScan : impl::HoistFromScanBase<HoistFromScan> {
   void runOnOperation() override {
@@ -366,6 +420,7 @@ struct HoistFromScan : impl::HoistFromScanBase<HoistFromScan> {
       hoistBefore(scan);
       hoistAfter(scan);
     }
+    getOperation().walk([](ScanOp scan) { turnCaptures(scan); });
   }
 };
 } // namespace

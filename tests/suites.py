@@ -82,6 +82,7 @@ def suites():
     yield script("training/weighted.py", 20)
     yield script("training/settings.py", 20)
     yield script("cuda/run.py", 20)
+    yield script("bench/smoke.py", 20)
     yield script("embedding/run.py", 15)
     yield script("frontend/legacy.py", 10)
     yield script("frontend/keras2.py", 10)

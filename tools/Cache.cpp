@@ -54,7 +54,8 @@ static void addOptions(Key &key, const CompileOptions &options) {
   key.add(options.settings.learningRate ? std::to_string(*options.settings.learningRate) : "");
   key.add(options.maxArena ? std::to_string(*options.maxArena) : "");
   for (int64_t number : {options.batch, int64_t(options.train), int64_t(options.sampleWeights),
-                         int64_t(options.inputGradients), int64_t(options.tf32), options.seed})
+                         int64_t(options.inputGradients), int64_t(options.tf32),
+                         int64_t(options.profile), options.seed})
     key.add(std::to_string(number));
   key.add(std::to_string(options.signatures.size()));
   for (const std::string &signature : options.signatures)

@@ -4,8 +4,8 @@
 #include "codegen/StateLayout.h"
 #include "codegen/package/Describe.h"
 #include "frontend/Diagnostics.h"
+#include "passes/Flops.h"
 #include "passes/Passes.h"
-#include "tools/Cost.h"
 #include "tools/InitialValues.h"
 #include "tools/Signature.h"
 
@@ -29,6 +29,7 @@ static CPUOptions cpuOptions(const CompileOptions &options) {
   CPUOptions cpu;
   cpu.name = options.name;
   cpu.unoptimized = options.unoptimized;
+  cpu.profile = options.profile;
   Machine host = chosen(options).host;
   cpu.triple = host.triple;
   cpu.cpu = host.cpu;
@@ -40,6 +41,7 @@ static TargetOptions targetOptions(const CompileOptions &options, const TargetCh
   result.name = options.name;
   result.host = choice.host;
   result.unoptimized = options.unoptimized;
+  result.profile = options.profile;
   result.tf32 = options.tf32;
   result.acceptedSpills = options.acceptedSpills;
   result.report = options.report;
@@ -225,6 +227,8 @@ FailureOr<CompiledModel> compileModel(MLIRContext &context, const CompileOptions
 
   CPUOptions cpu = cpuOptions(options);
   if (failed(lowerToKernels(module, options)) || failed(lower(module, buildPlanPipeline)) ||
+      (options.profile &&
+       failed(lower(module, [](OpPassManager &passes) { passes.addPass(createCountCosts()); }))) ||
       (options.maxArena && failed(checkArenas(module, *options.maxArena))))
     return failure();
   CompiledModel compiled;

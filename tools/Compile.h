@@ -29,6 +29,7 @@ struct CompileOptions {
   bool sampleWeights = false;              ///< Training takes a weight for each sample.
   bool inputGradients = false;             ///< The entries for gradients of inputs as well.
   bool source = false;                     ///< C++ instead of an object.
+  bool profile = false;                    ///< As in CPUOptions.
   bool tf32 = false;                       ///< As in TargetOptions.
   std::vector<std::string> acceptedSpills; ///< As in TargetOptions.
   llvm::raw_ostream *report = nullptr;     ///< As in TargetOptions.

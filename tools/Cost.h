@@ -1,13 +1,11 @@
-// What a compiled model costs: arithmetic and code.
+// What a compiled model costs: its code.
 #pragma once
 
-#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/StringRef.h"
+
+#include <cstdint>
 
 namespace formwork {
-
-/// Floating point operations of one call of a function in linalg on tensors, a multiplication and
-/// an addition being two; exp and the like count as one. Nothing if a size is unknown.
-std::optional<int64_t> countFlops(mlir::func::FuncOp function);
 
 /// Bytes of machine code in an object file.
 int64_t codeSize(llvm::StringRef object);

@@ -7,6 +7,8 @@
 #include "runtime/Layout.h"
 #include "tools/InProcess.h"
 
+#include "llvm/ADT/StringSet.h"
+
 #include <memory>
 #include <new>
 
@@ -61,29 +63,36 @@ static llvm::Error runInit(const Artifact &artifact, const ConcreteEntry &init, 
                                : llvm::createStringError("init returns " + std::to_string(status));
 }
 
-/// All entries but `init` go: nothing else of this module will run.
-static void keepInit(ModuleOp module) {
+/// All entries but `init` go, and what it would compute of `known` variables: nothing else of this
+/// module will run, and a deep model's weights have hundreds of kernels.
+static void keepInit(ModuleOp module, const llvm::StringSet<> &known) {
   for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
     if (function.getName() != "init")
       function.erase();
+  module.walk([&](AssignOp assign) {
+    if (known.contains(assign.getVariable()))
+      assign.erase();
+  });
 }
 
-static LogicalResult lowerForThisMachine(ModuleOp module, bool train) {
-  PassManager toFw(module->getName()), down(module->getName());
-  ModelPipelineOptions pipeline;
-  pipeline.train = train;
-  buildModelPipeline(toFw, pipeline);
-  if (failed(toFw.run(module)))
+static LogicalResult lowerForThisMachine(ModuleOp module, bool train,
+                                         const llvm::StringSet<> &known) {
+  PassManager attach(module->getName()), down(module->getName());
+  attach.addPass(createAttachTraining({.train = train, .init = true}));
+  if (failed(attach.run(module)))
     return failure();
-  keepInit(module);
+  keepInit(module, known);
+  buildModelPipeline(down, {});
   buildKernelsPipeline(down);
   buildPlanPipeline(down);
   return down.run(module);
 }
 
-static FailureOr<Values> freshValues(ModuleOp module, const CompileOptions &options) {
+/// Of all variables but those `known`.
+static FailureOr<Values> freshValues(ModuleOp module, const llvm::StringSet<> &known,
+                                     const CompileOptions &options) {
   module->removeAttr("fw.signatures");
-  if (failed(lowerForThisMachine(module, options.train)))
+  if (failed(lowerForThisMachine(module, options.train, known)))
     return failure();
   Values values{StateLayout(module), {}};
   values.bytes = allocate(values.layout.size());
@@ -127,18 +136,22 @@ static const Weight *findWeight(const ImportedModel &model, const StateVariable 
   return nullptr;
 }
 
-static bool isComplete(const ImportedModel &model, const StateLayout &layout) {
-  return llvm::all_of(layout.variables(), [&](const StateVariable &variable) {
-    return findWeight(model, variable) != nullptr;
-  });
+/// The names of variables whose values the file has.
+static llvm::StringSet<> knownVariables(const ImportedModel &model, const StateLayout &layout) {
+  llvm::StringSet<> known;
+  for (const StateVariable &variable : layout.variables())
+    if (findWeight(model, variable))
+      known.insert(variable.name);
+  return known;
 }
 
 FailureOr<std::vector<char>> initialValues(OwningOpRef<ModuleOp> imported,
                                            const ImportedModel &model, const StateLayout &layout,
                                            const CompileOptions &options) {
   std::vector<char> bytes(layout.size());
-  if (!isComplete(model, layout)) {
-    auto fresh = freshValues(*imported, options);
+  llvm::StringSet<> known = knownVariables(model, layout);
+  if (known.size() < layout.variables().size()) {
+    auto fresh = freshValues(*imported, known, options);
     if (failed(fresh))
       return failure();
     for (const StateVariable &variable : layout.variables())

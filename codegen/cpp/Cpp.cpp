@@ -292,6 +292,7 @@ FailureOr<CppSource> compileForCpp(ModuleOp module, const CPUOptions &options) {
   // What is computed for nothing is not made a function of.
   pipeline.addPass(createCSEPass());
   pipeline.addPass(createNameBuffers());
+  pipeline.addPass(createMarkDivisions());
   pipeline.addPass(createOutlineMath());
   pipeline.addPass(createExpandMath({target.hasFMA}));
   pipeline.addPass(createLowerAffinePass());

@@ -194,7 +194,7 @@ static bool writesMuch(const Kernel &kernel, const Group &group, const Pass &pas
 /// first-level cache. A copy pays if enough rows use it.
 static bool isScattered(const Kernel &kernel, const Group &group, const Pass &pass,
                         OpOperand &operand) {
-  constexpr int64_t farApart = 2048, enoughRows = 96;
+  constexpr int64_t farApart = 2048, enoughRows = 64;
   if (group.vectorDim == noDim || group.rowDim == noDim || writesMuch(kernel, group, pass))
     return false;
   AffineMap access = kernel.access(operand);

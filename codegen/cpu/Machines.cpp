@@ -29,6 +29,7 @@ public:
     cpu.triple = machines.front().triple;
     cpu.cpu = machines.front().cpu;
     cpu.unoptimized = options.unoptimized;
+    cpu.profile = options.profile;
     return compileForCPU(module, cpu);
   }
 };

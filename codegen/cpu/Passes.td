@@ -27,4 +27,9 @@ def CPUUnroll : Pass<"fw-cpu-unroll", "::mlir::func::FuncOp"> {
   let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect"];
 }
 
+def CPUToLLVM : Pass<"fw-cpu-to-llvm", "::mlir::ModuleOp"> {
+  let summary = "Everything but structured control flow to LLVM's dialect, in one conversion";
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
 #endif

@@ -13,6 +13,7 @@ namespace formwork {
 
 void buildCPUTilePipeline(OpPassManager &pipeline, const CPUTarget &target) {
   pipeline.addPass(createCPUTile({target.vectorBytes, target.vectorRegisters, target.hasFMA}));
+  pipeline.addPass(createMarkDivisions());
   pipeline.addPass(createExpandMath({target.hasFMA}));
   pipeline.addPass(createCanonicalizerPass());
   pipeline.addPass(createCSEPass());
@@ -23,14 +24,9 @@ void buildCPULoweringPipeline(OpPassManager &pipeline) {
   pipeline.addPass(memref::createExpandStridedMetadataPass());
   pipeline.addPass(createLowerAffinePass());
   pipeline.addPass(createSCFToControlFlowPass());
+  // Takes operations on whole vectors apart as well, which is no conversion.
   pipeline.addPass(createConvertVectorToLLVMPass());
-  pipeline.addPass(createConvertMathToLLVMPass());
-  pipeline.addPass(createConvertVectorToLLVMPass());
-  pipeline.addPass(createArithToLLVMConversionPass());
-  pipeline.addPass(createConvertIndexToLLVMPass());
-  pipeline.addPass(createFinalizeMemRefToLLVMConversionPass());
-  pipeline.addPass(createConvertFuncToLLVMPass());
-  pipeline.addPass(createConvertControlFlowToLLVMPass());
+  pipeline.addPass(createCPUToLLVM());
   pipeline.addPass(createReconcileUnrealizedCastsPass());
 }
 

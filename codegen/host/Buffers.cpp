@@ -3,6 +3,7 @@
 
 #include "mlir/Conversion/LLVMCommon/MemRefBuilder.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 using namespace mlir;
 
@@ -40,7 +41,7 @@ Value BufferBuilder::fromPointer(Location location, Value pointer, MemRefType ty
   for (int64_t i = type.getRank() - 1; i >= 0; --i) {
     Value size;
     if (type.isDynamicDim(i)) {
-      size = lowered(sizes.back());
+      size = lowered(sizes.back()); // one already lowered stays as it is
       sizes = sizes.drop_back();
     } else {
       size = constant(type.getDimSize(i));
@@ -50,6 +51,57 @@ Value BufferBuilder::fromPointer(Location location, Value pointer, MemRefType ty
     stride = LLVM::MulOp::create(builder, location, stride, size);
   }
   return raised(descriptor, type);
+}
+
+//===--- handing buffers on ------------------------------------------------------------------------
+
+void BufferBuilder::passedTypes(Type type, SmallVectorImpl<Type> &passed) {
+  auto buffer = dyn_cast<MemRefType>(type);
+  if (!buffer)
+    return passed.push_back(types.convertType(type));
+  assert(buffer.getLayout().isIdentity() && "a pointer tells no strides");
+  passed.push_back(LLVM::LLVMPointerType::get(builder.getContext()));
+  passed.append(buffer.getNumDynamicDims(), types.getIndexType());
+}
+
+/// A view into an arena needs no descriptor to be pointed to.
+Value BufferBuilder::pointerTo(Value buffer) {
+  Location location = buffer.getLoc();
+  Type pointer = LLVM::LLVMPointerType::get(builder.getContext());
+  if (auto view = buffer.getDefiningOp<memref::ViewOp>())
+    return LLVM::GEPOp::create(builder, location, pointer, builder.getI8Type(),
+                               pointerTo(view.getSource()),
+                               ValueRange{lowered(view.getByteShift())});
+  return builder.createOrFold<LLVM::ExtractValueOp>(location, lowered(buffer), ArrayRef<int64_t>{1});
+}
+
+Value BufferBuilder::sizeOf(Value buffer, int64_t dimension) {
+  auto type = cast<MemRefType>(buffer.getType());
+  if (auto view = buffer.getDefiningOp<memref::ViewOp>())
+    return lowered(view.getSizes()[type.getDynamicDimIndex(dimension)]);
+  return builder.createOrFold<LLVM::ExtractValueOp>(buffer.getLoc(), lowered(buffer),
+                                                    ArrayRef<int64_t>{3, dimension});
+}
+
+void BufferBuilder::pass(Value value, SmallVectorImpl<Value> &passed) {
+  auto type = dyn_cast<MemRefType>(value.getType());
+  if (!type)
+    return passed.push_back(lowered(value));
+  passed.push_back(pointerTo(value));
+  for (int64_t i = 0; i < type.getRank(); ++i)
+    if (type.isDynamicDim(i))
+      passed.push_back(sizeOf(value, i));
+}
+
+Value BufferBuilder::received(Location location, Type type, ValueRange &passed) {
+  Value first = passed.front();
+  passed = passed.drop_front();
+  auto buffer = dyn_cast<MemRefType>(type);
+  if (!buffer)
+    return raised(first, type);
+  ValueRange sizes = passed.take_front(buffer.getNumDynamicDims());
+  passed = passed.drop_front(sizes.size());
+  return fromPointer(location, first, buffer, sizes);
 }
 
 Value BufferBuilder::rebased(Value buffer, MemRefType type) {

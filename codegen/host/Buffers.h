@@ -26,7 +26,18 @@ public:
   /// The same elements as a buffer without an offset. They must be dense.
   mlir::Value rebased(mlir::Value buffer, mlir::MemRefType type);
 
+  /// What of a value is handed on: of a row-major buffer a pointer to its first element and the
+  /// sizes of its `?` dimensions, of anything else what it is lowered to.
+  void pass(mlir::Value value, llvm::SmallVectorImpl<mlir::Value> &passed);
+  void passedTypes(mlir::Type type, llvm::SmallVectorImpl<mlir::Type> &passed);
+
+  /// The value of `type` again, out of the first of `passed`, which are dropped.
+  mlir::Value received(mlir::Location location, mlir::Type type, mlir::ValueRange &passed);
+
 private:
+  mlir::Value pointerTo(mlir::Value buffer);
+  mlir::Value sizeOf(mlir::Value buffer, int64_t dimension);
+
   mlir::OpBuilder &builder;
   mlir::LLVMTypeConverter &types;
 };

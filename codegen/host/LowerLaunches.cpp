@@ -10,11 +10,15 @@
 // launcher: their chunks follow one another in one parallel loop. So an optimizer passes over all
 // variables at once, and threads meet there once.
 //
+// To profile, the functions of runtime/profile.h are called before and after each launcher, with
+// what fw-count-costs wrote to its launches.
+//
 // What is computed in a chunk depends on shapes alone, so all ways give the same bits.
 #include "codegen/host/Buffers.h"
 #include "codegen/host/FloatingPointMode.h"
 #include "codegen/host/LowerCopies.h"
 #include "codegen/host/Passes.h"
+#include "codegen/host/Profiling.h"
 #include "codegen/host/Runs.h"
 #include "ir/Dialect.h"
 
@@ -156,8 +160,11 @@ void LauncherWriter::callKernelsWithin(OpBuilder &builder, Value begin, Value en
 }
 
 LLVM::LLVMStructType LauncherWriter::closureType() {
-  auto members =
-      llvm::map_to_vector(bufferTypes, [&](Type type) { return types.convertType(type); });
+  OpBuilder builder(context);
+  BufferBuilder buffers(builder, types);
+  SmallVector<Type> members;
+  for (Type type : bufferTypes)
+    buffers.passedTypes(type, members);
   return LLVM::LLVMStructType::getLiteral(context, members);
 }
 
@@ -167,11 +174,14 @@ func::FuncOp LauncherWriter::writeTask() {
   func::FuncOp task = declare(".task", {pointer, i64, i64});
   auto builder = OpBuilder::atBlockEnd(&task.front());
   BufferBuilder buffers(builder, types);
-  Value closure = LLVM::LoadOp::create(builder, location, closureType(), task.getArgument(0));
-  SmallVector<Value> arguments;
-  for (auto [i, type] : llvm::enumerate(bufferTypes))
-    arguments.push_back(
-        buffers.raised(LLVM::ExtractValueOp::create(builder, location, closure, i), type));
+  LLVM::LLVMStructType type = closureType();
+  Value closure = LLVM::LoadOp::create(builder, location, type, task.getArgument(0));
+  SmallVector<Value> members, arguments;
+  for (size_t i = 0; i < type.getBody().size(); ++i)
+    members.push_back(LLVM::ExtractValueOp::create(builder, location, closure, i));
+  ValueRange passed = members;
+  for (Type type : bufferTypes)
+    arguments.push_back(buffers.received(location, type, passed));
   auto range = llvm::map_to_vector(task.getArguments().drop_front(), [&](Value bound) -> Value {
     return arith::IndexCastOp::create(builder, location, builder.getIndexType(), bound);
   });
@@ -187,8 +197,11 @@ void LauncherWriter::callParallelFor(OpBuilder &builder, func::FuncOp task, Valu
   BufferBuilder buffers(builder, types);
   LLVM::LLVMStructType type = closureType();
   Value closure = LLVM::PoisonOp::create(builder, location, type);
-  for (auto [i, buffer] : llvm::enumerate(arguments.drop_front(2)))
-    closure = LLVM::InsertValueOp::create(builder, location, closure, buffers.lowered(buffer), i);
+  SmallVector<Value> members;
+  for (Value buffer : arguments.drop_front(2))
+    buffers.pass(buffer, members);
+  for (auto [i, member] : llvm::enumerate(members))
+    closure = LLVM::InsertValueOp::create(builder, location, closure, member, i);
   // On the launcher's own stack: the call returns when all tasks have.
   OpBuilder entry = OpBuilder::atBlockBegin(builder.getBlock()->getParentOp()->getBlock());
   Value one =
@@ -255,8 +268,11 @@ func::FuncOp LauncherWriter::run() {
 namespace {
 class Lowering {
 public:
-  Lowering(ModuleOp module, const llvm::Triple &target, int64_t threshold)
-      : module(module), target(target), threshold(threshold), types(module.getContext()) {}
+  Lowering(ModuleOp module, const llvm::Triple &target, int64_t threshold, bool profile)
+      : module(module), target(target), threshold(threshold), types(module.getContext()) {
+    if (profile)
+      profiling.emplace(module);
+  }
   void run();
 
 private:
@@ -274,6 +290,7 @@ private:
   llvm::StringMap<Kernel> kernels;
   /// Launchers by the names of their kernels.
   llvm::StringMap<func::FuncOp> launchers;
+  std::optional<Profiling> profiling;
 };
 } // namespace
 
@@ -333,7 +350,10 @@ void Lowering::lower(ArrayRef<LaunchOp> launches, ValueRange context) {
   for (LaunchOp launch : launches)
     for (Value operand : launch.getOperands())
       arguments.push_back(adapted(builder, operand, launcher.getArgumentTypes()[arguments.size()]));
+  Value start = profiling ? profiling->start(builder, last.getLoc()) : Value();
   func::CallOp::create(builder, last.getLoc(), launcher, arguments);
+  if (profiling)
+    profiling->stop(builder, start, launcher.getName(), launches);
   for (LaunchOp launch : launches)
     launch.erase();
 }
@@ -367,7 +387,7 @@ namespace {
 struct LowerLaunches : impl::LowerLaunchesBase<LowerLaunches> {
   using LowerLaunchesBase::LowerLaunchesBase;
   void runOnOperation() override {
-    Lowering(getOperation(), llvm::Triple(target), threshold).run();
+    Lowering(getOperation(), llvm::Triple(target), threshold, profile).run();
   }
 };
 } // namespace

@@ -26,7 +26,9 @@ def LowerLaunches : Pass<"fw-lower-launches", "::mlir::ModuleOp"> {
   let options = [
     Option<"target", "target", "std::string", "", "LLVM's triple, for the threads' floating-point mode">,
     Option<"threshold", "threshold", "int64_t", "500000",
-           "Scalar operations from which on splitting pays: about 3 us">
+           "Scalar operations from which on splitting pays: about 3 us">,
+    Option<"profile", "profile", "bool", "false",
+           "Time each launch with the functions of runtime/profile.h">
   ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
@@ -45,6 +47,15 @@ def EntryPoints : Pass<"fw-entry-points", "::mlir::ModuleOp"> {
     Option<"suffix", "suffix", "std::string", "", "What they end in; hidden if there is one">,
     Option<"target", "target", "std::string", "", "LLVM's triple">
   ];
+  let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect"];
+}
+
+def PassPointers : Pass<"fw-pass-pointers", "::mlir::ModuleOp"> {
+  let summary = "Functions hand on pointers and unknown sizes, not descriptors";
+  let description = [{
+    A buffer's type tells all else. Upstream's calls take descriptors apart and put them together
+    again, which was half of a deep model's code.
+  }];
   let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect"];
 }
 

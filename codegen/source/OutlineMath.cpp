@@ -1,4 +1,5 @@
-// fw-outline-math: a function per mathematical function and type of what it is applied to.
+// fw-outline-math: a function per mathematical function and type of what it is applied to. A
+// division that MarkDivisions marked is one as well.
 //
 // What one instruction computes stays where it is.
 #include "codegen/source/Passes.h"
@@ -58,8 +59,8 @@ private:
   void outline(ModuleOp kernels) {
     std::vector<Operation *> ops;
     kernels.walk([&](Operation *op) {
-      if (isa_and_nonnull<math::MathDialect>(op->getDialect()) && !isInstruction(op) &&
-          op->getNumResults() == 1)
+      bool isFunction = isa_and_nonnull<math::MathDialect>(op->getDialect()) && !isInstruction(op);
+      if ((isFunction || op->hasAttr("fw.bounded")) && op->getNumResults() == 1)
         ops.push_back(op);
     });
     SymbolTable symbols(kernels);

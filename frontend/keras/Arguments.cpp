@@ -174,6 +174,8 @@ std::string isDataFormatOrNull(const Json &value) {
   return value.isNull() ? "" : isDataFormat(value);
 }
 
+std::string isLayer(const Json &value) { return value.object() ? "" : "must be a layer"; }
+
 //===--- tables ----------------------------------------------------------------------------------
 
 // What every layer has; read by the configuration, not by layers.

@@ -69,6 +69,8 @@ std::string isDataFormat(const Json &value);
 std::string isDataFormatOrNull(const Json &value);
 std::string isActivation(const Json &value);
 std::string isInitializer(const Json &value);
+/// Of wrappers; what the layer is itself is checked where it is read.
+std::string isLayer(const Json &value);
 
 /// A layer's table with its fallbacks parsed.
 class ArgumentTable {

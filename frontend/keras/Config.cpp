@@ -16,6 +16,15 @@ namespace formwork::keras {
 
 bool isInputLayer(const Layer &layer) { return layer.className == "InputLayer"; }
 
+/// A function of keras.ops that a functional model calls, such as those that make masks.
+static bool isOperation(const Json &object) {
+  return object.text("module").substr(0, 14) == "keras.src.ops.";
+}
+
+std::string kindName(const Json &object) {
+  return (isOperation(object) ? "ops." : "") + std::string(object.text("class_name"));
+}
+
 namespace {
 class Reader {
 public:
@@ -31,6 +40,7 @@ private:
   bool readLayers(const Json &config, Graph &graph);
   bool readLayer(const Json &object, Layer &layer);
   void readClass(Layer &layer);
+  void readArguments(Layer &layer);
   void readCommon(Layer &layer);
   void readInput(Layer &layer);
   FloatType readDtype(const Layer &layer);
@@ -66,11 +76,28 @@ void Reader::readClass(Layer &layer) {
     layer.model = readModel(*layer.object);
   else if (isInputLayer(layer))
     readInput(layer);
-  else if ((layer.kind = lookUpLayer(layer.className)))
-    for (const ArgumentTable::Problem &wrong : layer.kind->arguments.check(*layer.config))
-      (void)problem(layer, *wrong.value, wrong.message);
+  else if ((layer.kind = lookUpLayer(kindName(*layer.object))))
+    readArguments(layer);
   else
     (void)problem(layer, *layer.object, "layers of this class are not supported");
+}
+
+/// Those that hold a wrapper's layers are layers of their own.
+void Reader::readArguments(Layer &layer) {
+  std::vector<ArgumentTable::Problem> problems = layer.kind->arguments.check(*layer.config);
+  for (const ArgumentTable::Problem &wrong : problems)
+    (void)problem(layer, *wrong.value, wrong.message);
+  if (!problems.empty())
+    return;
+  for (const LayerClass::Wrapped &wrapped : layer.kind->wraps) {
+    const Json &object = *layer.config->find(std::string_view(wrapped.argument));
+    auto inner = std::make_unique<Layer>();
+    if (!readLayer(object, *inner))
+      continue;
+    if (isInputLayer(*inner))
+      (void)problem(layer, object, "it cannot wrap an InputLayer");
+    layer.inner.push_back({wrapped.member.str(), std::move(inner)});
+  }
 }
 
 //===--- inputs ----------------------------------------------------------------------------------
@@ -136,7 +163,8 @@ FloatType Reader::readDtype(const Layer &layer) {
 }
 
 void Reader::readCommon(Layer &layer) {
-  layer.dtype = readDtype(layer);
+  if (!isOperation(*layer.object))
+    layer.dtype = readDtype(layer);
   if (const Json *trainable = layer.config->find("trainable")) {
     if (auto flag = trainable->boolean())
       layer.trainable = *flag;

@@ -13,6 +13,16 @@ using namespace mlir;
 
 namespace formwork::keras {
 
+std::vector<TensorRef *> Call::tensors() {
+  std::vector<TensorRef *> all;
+  for (TensorRef &tensor : inputs)
+    all.push_back(&tensor);
+  for (CallArgument &argument : further)
+    for (TensorRef &tensor : argument.tensors)
+      all.push_back(&tensor);
+  return all;
+}
+
 LogicalResult connectChain(Graph &graph, Diagnostics &diagnostics) {
   size_t before = diagnostics.count();
   auto problem = [&](const Layer &layer, std::string message) {
@@ -25,7 +35,7 @@ LogicalResult connectChain(Graph &graph, Diagnostics &diagnostics) {
     else if (i == 0)
       graph.inputs.push_back({layer.name, {0, 0, 0}});
     else
-      graph.calls.push_back({unsigned(i), 0, {{unsigned(i) - 1, 0, 0}}, {}, false});
+      graph.calls.push_back({unsigned(i), 0, {{unsigned(i) - 1, 0, 0}}, {}, false, {}});
     if (layer.model && (layer.model->inputs.size() != 1 || layer.model->outputs.size() != 1))
       problem(layer, "a model inside a Sequential must have one input and one output");
   }
@@ -62,6 +72,7 @@ private:
 
   void readCalls(unsigned layer);
   LogicalResult readCall(const Json &node, Call &call);
+  LogicalResult readArgument(const Json &value, StringRef name, Call &call);
   LogicalResult readTensors(const Json &value, Call &call, unsigned depth);
   LogicalResult readHistory(const Json &value, TensorRef &tensor);
   LogicalResult readPorts(const Json &value, std::vector<Port> &ports, std::string_view key);
@@ -69,7 +80,7 @@ private:
   void readOutputs();
   bool check(const Json &at, const TensorRef &tensor);
   void checkReferences();
-  std::vector<std::vector<bool>> usedCalls() const;
+  std::vector<std::vector<bool>> usedCalls();
   void order(const std::vector<std::vector<bool>> &used);
   void reportCycle(const std::map<std::pair<unsigned, unsigned>, unsigned> &waiting);
   void dropUnused(const std::vector<std::vector<bool>> &used);
@@ -125,21 +136,67 @@ LogicalResult Connector::readTensors(const Json &value, Call &call, unsigned dep
   return success();
 }
 
+/// Whether a value is a tensor, or begins with one.
+static bool holdsTensors(const Json &value, unsigned depth = 0) {
+  std::string_view className = value.text("class_name");
+  const Json *items = className == "__tuple__" ? value.find("items") : &value;
+  if (items && items->array() && depth < 4)
+    return llvm::any_of(*items->array(),
+                        [&](const Json &item) { return holdsTensors(item, depth + 1); });
+  return className == "__keras_tensor__";
+}
+
+/// What the layer's call takes after its first argument, in Python's order.
+static ArrayRef<StringLiteral> furtherNames(const Layer &layer) {
+  static const StringLiteral ofModels[] = {"training", "mask"};
+  if (layer.model)
+    return ofModels;
+  return layer.kind ? layer.kind->callArguments : ArrayRef<StringLiteral>();
+}
+
+/// `training` is decided by whoever calls the whole model, and overrides what stands here.
+LogicalResult Connector::readArgument(const Json &value, StringRef name, Call &call) {
+  if (name == "training" || value.isNull())
+    return success();
+  if (!llvm::is_contained(furtherNames(graph.layers[call.layer]), name))
+    return problem(call.layer, value, "call argument " + quoted(name) + " is not supported");
+  CallArgument argument{name.str(), {}, nullptr};
+  if (holdsTensors(value)) {
+    Call list;
+    list.layer = call.layer;
+    if (failed(readTensors(value, list, 0)))
+      return failure();
+    argument.tensors = std::move(list.inputs);
+  } else {
+    argument.literal = &value;
+  }
+  call.further.push_back(std::move(argument));
+  return success();
+}
+
 LogicalResult Connector::readCall(const Json &node, Call &call) {
   const Json *args = node.find("args"), *kwargs = node.find("kwargs");
   if (!args || !args->array())
     return problem(call.layer, node, "its inbound_nodes are not in the format of Keras 3");
-  if (args->array()->size() != 1)
+  ArrayRef<StringLiteral> names = furtherNames(graph.layers[call.layer]);
+  size_t count = args->array()->size();
+  if (count == 0 || count > 1 + names.size())
     return problem(call.layer, node,
-                   "it is called with " + std::to_string(args->array()->size()) +
-                       " positional arguments; only one is supported");
-  // `training` is decided by whoever calls the whole model, and overrides what stands here.
+                   "it is called with " + std::to_string(count) + " positional arguments; " +
+                       (names.empty()
+                            ? "only one is"
+                            : "from one to " + std::to_string(1 + names.size()) + " are") +
+                       " supported");
+  if (failed(readTensors(args->array()->front(), call, 0)))
+    return failure();
+  for (auto [value, name] : llvm::zip(llvm::drop_begin(*args->array()), names))
+    if (failed(readArgument(value, name, call)))
+      return failure();
   if (kwargs && kwargs->object())
     for (const Json::Member &member : *kwargs->object())
-      if (member.key != "training" && !member.value.isNull())
-        (void)problem(call.layer, member.value,
-                      "call argument " + quoted(member.key) + " is not supported");
-  return readTensors(args->array()->front(), call, 0);
+      if (failed(readArgument(member.value, member.key, call)))
+        return failure();
+  return success();
 }
 
 void Connector::readCalls(unsigned layer) {
@@ -256,7 +313,9 @@ void Connector::readOutputs() {
 bool Connector::check(const Json &at, const TensorRef &tensor) {
   const Layer &layer = graph.layers[tensor.layer];
   size_t count = isInputLayer(layer) ? 1 : calls[tensor.layer].size();
-  size_t outputs = layer.model ? layer.model->outputs.size() : 1;
+  size_t outputs = layer.model  ? layer.model->outputs.size()
+                   : layer.kind ? layer.kind->mostOutputs
+                                : 1;
   if (tensor.node < count && tensor.tensor < outputs)
     return true;
   (void)diagnostics.add(at, "there is no tensor " + std::to_string(tensor.tensor) + " of call " +
@@ -267,12 +326,12 @@ bool Connector::check(const Json &at, const TensorRef &tensor) {
 void Connector::checkReferences() {
   for (unsigned layer = 0; layer < calls.size(); ++layer)
     for (auto [call, at] : llvm::zip_equal(calls[layer], positions[layer]))
-      for (const TensorRef &input : call.inputs)
-        check(*at, input);
+      for (const TensorRef *input : call.tensors())
+        check(*at, *input);
 }
 
 /// Which calls the outputs are computed from.
-std::vector<std::vector<bool>> Connector::usedCalls() const {
+std::vector<std::vector<bool>> Connector::usedCalls() {
   std::vector<std::vector<bool>> used(calls.size());
   for (auto [flags, list] : llvm::zip_equal(used, calls))
     flags.resize(list.size());
@@ -285,7 +344,8 @@ std::vector<std::vector<bool>> Connector::usedCalls() const {
     if (isInputLayer(graph.layers[tensor.layer]) || used[tensor.layer][tensor.node])
       continue;
     used[tensor.layer][tensor.node] = true;
-    llvm::append_range(work, calls[tensor.layer][tensor.node].inputs);
+    for (const TensorRef *input : calls[tensor.layer][tensor.node].tensors())
+      work.push_back(*input);
   }
   return used;
 }
@@ -313,10 +373,10 @@ void Connector::order(const std::vector<std::vector<bool>> &used) {
       if (!used[layer][node])
         continue;
       unsigned &count = waiting[{layer, node}];
-      for (const TensorRef &input : calls[layer][node].inputs)
-        if (!isInputLayer(graph.layers[input.layer])) {
+      for (const TensorRef *input : calls[layer][node].tensors())
+        if (!isInputLayer(graph.layers[input->layer])) {
           ++count;
-          readers[{input.layer, input.node}].push_back({layer, node});
+          readers[{input->layer, input->node}].push_back({layer, node});
         }
       if (count == 0)
         ready.push({layer, node});
@@ -345,8 +405,8 @@ void Connector::dropUnused(const std::vector<std::vector<bool>> &used) {
   graph.layers = std::move(kept);
   for (Call &call : graph.calls) {
     call.layer = newIndex[call.layer];
-    for (TensorRef &input : call.inputs)
-      input.layer = newIndex[input.layer];
+    for (TensorRef *input : call.tensors())
+      input->layer = newIndex[input->layer];
   }
   for (auto *ports : {&graph.inputs, &graph.outputs})
     for (Port &port : *ports)

@@ -90,6 +90,14 @@ void Artist::drawCall(const Graph &graph, const Call &call) {
       box.inputs.push_back(shapeOf(graph, input));
     diagram.lines.push_back({origin(graph, input), boxes.at(reader)});
   }
+  if (layer.model) // it may be given masks, which none of its inputs alone reads
+    return;
+  for (const CallArgument &argument : call.further)
+    for (const TensorRef &tensor : argument.tensors) {
+      if (call.node == 0)
+        diagram.boxes[boxes.at(&layer)].inputs.push_back(shapeOf(graph, tensor));
+      diagram.lines.push_back({origin(graph, tensor), boxes.at(&layer)});
+    }
 }
 
 void Artist::drawLines(const Graph &graph) {

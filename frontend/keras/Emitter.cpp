@@ -12,7 +12,6 @@ namespace formwork::keras {
 // A model inside a model inside a model, each used twice: a small file could ask for any number.
 static constexpr unsigned mostCalls = 20'000;
 
-namespace {
 /// Builds one function.
 class FunctionEmitter {
 public:
@@ -28,16 +27,17 @@ private:
   using Outputs = std::vector<Tensor>; // those that could not be built have no value
 
   std::vector<Tensor> declareInputs(const Graph &graph, Block &body);
+  using Values = std::map<std::pair<unsigned, unsigned>, Outputs>; // by layer and call
+  static void clearMasks(const Call &call, Values &values);
   Outputs emitGraph(const Graph &graph, std::vector<Tensor> inputs);
-  Outputs emitCall(const Layer &layer, const Call &call, std::vector<Tensor> inputs);
-  Outputs emitModel(const Layer &layer, const Call &call, std::vector<Tensor> inputs);
-  FailureOr<std::vector<Tensor>> matchInputs(const Layer &layer, const Call &call,
-                                             std::vector<Tensor> inputs);
+  Outputs emitCall(const Layer &layer, CallOperands operands);
+  Outputs emitModel(const Layer &layer, CallOperands operands);
+  FailureOr<std::vector<Tensor>> matchInputs(const Layer &layer, CallOperands operands);
+  void giveMasks(const Layer &layer, LayerCall &call, Outputs &outputs);
   LogicalResult checkInput(const Layer &layer, const Layer &input, const Tensor &tensor);
   Value cast(Value value, Type element, Location location);
   Location locationOf(const Layer &layer);
 };
-} // namespace
 
 //===--- locations and types ---------------------------------------------------------------------
 
@@ -66,18 +66,51 @@ Value FunctionEmitter::cast(Value value, Type element, Location location) {
 
 //===--- models ----------------------------------------------------------------------------------
 
+/// Keras's MultiHeadAttention takes them off its query, value and key.
+void FunctionEmitter::clearMasks(const Call &call, Values &values) {
+  auto clear = [&](const std::vector<TensorRef> &tensors) {
+    for (const TensorRef &ref : tensors)
+      if (Outputs &known = values[{ref.layer, ref.node}]; ref.tensor < known.size())
+        known[ref.tensor].mask = {};
+  };
+  clear(call.inputs);
+  for (const CallArgument &argument : call.further)
+    if (argument.name == "value" || argument.name == "key")
+      clear(argument.tensors);
+}
+
 FunctionEmitter::Outputs FunctionEmitter::emitGraph(const Graph &graph,
                                                     std::vector<Tensor> inputs) {
-  std::map<std::pair<unsigned, unsigned>, Outputs> values; // by layer and call
+  Values values;
   for (auto [port, tensor] : llvm::zip_equal(graph.inputs, inputs))
     values[{port.tensor.layer, 0}] = {tensor};
-  auto lookUp = [&](const TensorRef &ref) { return values[{ref.layer, ref.node}][ref.tensor]; };
+  auto lookUp = [&](const TensorRef &ref) {
+    const Outputs &known = values[{ref.layer, ref.node}];
+    if (ref.tensor < known.size())
+      return known[ref.tensor];
+    const Layer &layer = graph.layers[ref.layer];
+    if (!known.empty()) // else it could not be built, which has been said
+      (void)state.diagnostics.addLayer(
+          *layer.object, layer.name, layer.className,
+          llvm::formatv("its tensor {0} is used, but it returns {1}", ref.tensor, known.size()));
+    return Tensor();
+  };
   for (const Call &call : graph.calls) {
     const Layer &layer = graph.layers[call.layer];
-    std::vector<Tensor> operands;
+    CallOperands operands{{}, call.keys, call.isList, {}, {}};
+    bool complete = true;
+    auto read = [&](const TensorRef &ref, std::vector<Tensor> &into) {
+      into.push_back(lookUp(ref));
+      complete &= bool(into.back().value);
+    };
     for (const TensorRef &input : call.inputs)
-      operands.push_back(lookUp(input));
-    bool complete = llvm::all_of(operands, [](const Tensor &t) { return bool(t.value); });
+      read(input, operands.inputs);
+    for (const CallArgument &argument : call.further) {
+      if (argument.literal)
+        operands.literals[argument.name] = argument.literal;
+      for (const TensorRef &tensor : argument.tensors)
+        read(tensor, operands.further[argument.name]);
+    }
     Outputs outputs;
     if (complete && ++state.calls == mostCalls)
       (void)state.diagnostics.addLayer(
@@ -85,11 +118,12 @@ FunctionEmitter::Outputs FunctionEmitter::emitGraph(const Graph &graph,
           llvm::formatv("the models inside this model expand to more than {0} calls of layers",
                         mostCalls));
     if (complete && state.calls < mostCalls)
-      outputs = emitCall(layer, call, std::move(operands));
+      outputs = emitCall(layer, std::move(operands));
     if (llvm::all_of(outputs, [](const Tensor &t) { return bool(t.value); }))
       state.recordOutputs(layer, outputs);
-    outputs.resize(layer.model ? layer.model->outputs.size() : 1);
     values[{call.layer, call.node}] = std::move(outputs);
+    if (layer.kind && layer.kind->clearsMasks)
+      clearMasks(call, values);
   }
   Outputs outputs;
   for (const Port &port : graph.outputs)
@@ -98,26 +132,27 @@ FunctionEmitter::Outputs FunctionEmitter::emitGraph(const Graph &graph,
 }
 
 /// A model takes a dictionary by names, anything else by position.
-FailureOr<std::vector<Tensor>> FunctionEmitter::matchInputs(const Layer &layer, const Call &call,
-                                                            std::vector<Tensor> inputs) {
+FailureOr<std::vector<Tensor>> FunctionEmitter::matchInputs(const Layer &layer,
+                                                            CallOperands operands) {
+  std::vector<Tensor> &inputs = operands.inputs;
   const std::vector<Port> &ports = layer.model->inputs;
   auto fail = [&](std::string message) {
     return state.diagnostics.addLayer(*layer.object, layer.name, layer.className,
                                       std::move(message));
   };
-  if (call.keys.empty()) {
+  if (operands.keys.empty()) {
     if (inputs.size() == ports.size())
-      return inputs;
+      return std::move(inputs);
     return fail("it is called with " + std::to_string(inputs.size()) + " tensors, but has " +
                 std::to_string(ports.size()) + " inputs");
   }
   std::vector<Tensor> matched;
   for (const Port &port : ports) {
-    auto key = llvm::find(call.keys, port.name);
-    if (key == call.keys.end())
+    auto key = llvm::find(operands.keys, port.name);
+    if (key == operands.keys.end())
       return fail("it is called with a dictionary that has nothing for its input " +
                   quoted(port.name));
-    matched.push_back(inputs[key - call.keys.begin()]);
+    matched.push_back(inputs[key - operands.keys.begin()]);
   }
   return matched;
 }
@@ -136,9 +171,11 @@ LogicalResult FunctionEmitter::checkInput(const Layer &layer, const Layer &input
                                         shapeText(tensor.type().getShape()));
 }
 
-FunctionEmitter::Outputs FunctionEmitter::emitModel(const Layer &layer, const Call &call,
-                                                    std::vector<Tensor> inputs) {
-  FailureOr<std::vector<Tensor>> matched = matchInputs(layer, call, std::move(inputs));
+FunctionEmitter::Outputs FunctionEmitter::emitModel(const Layer &layer, CallOperands operands) {
+  ImplicitLocOpBuilder here(locationOf(layer), builder);
+  for (auto [input, mask] : llvm::zip(operands.inputs, operands.further["mask"]))
+    input.mask = asMask(here, mask);
+  FailureOr<std::vector<Tensor>> matched = matchInputs(layer, std::move(operands));
   if (failed(matched))
     return {};
   for (auto [port, tensor] : llvm::zip_equal(layer.model->inputs, *matched)) {
@@ -150,21 +187,43 @@ FunctionEmitter::Outputs FunctionEmitter::emitModel(const Layer &layer, const Ca
   return emitGraph(*layer.model, std::move(*matched));
 }
 
-FunctionEmitter::Outputs FunctionEmitter::emitCall(const Layer &layer, const Call &call,
-                                                   std::vector<Tensor> inputs) {
+/// What becomes of the first input's mask, unless the layer has seen to that.
+void FunctionEmitter::giveMasks(const Layer &layer, LayerCall &call, Outputs &outputs) {
+  if (layer.kind->mask == MaskRule::own)
+    return;
+  for (Tensor &output : outputs)
+    output.mask = {};
+  if (layer.kind->mask == MaskRule::pass)
+    outputs.front().mask = call.passedMask();
+}
+
+FunctionEmitter::Outputs FunctionEmitter::emitCall(const Layer &layer, CallOperands operands) {
   if (layer.model)
-    return emitModel(layer, call, std::move(inputs));
+    return emitModel(layer, std::move(operands));
   Location location = locationOf(layer);
-  for (Tensor &input : inputs)
-    if (input.isFloat())
-      input.value = cast(input.value, layer.dtype, location);
+  auto autocast = [&](std::vector<Tensor> &tensors) {
+    for (Tensor &tensor : tensors)
+      if (tensor.isFloat() && layer.dtype)
+        tensor.value = cast(tensor.value, layer.dtype, location);
+  };
+  autocast(operands.inputs);
+  for (auto &[name, tensors] : operands.further)
+    autocast(tensors);
   ImplicitLocOpBuilder here(location, builder);
-  LayerCall context(state, layer, state.stateOf(layer), here, std::move(inputs), call.isList,
-                    training);
-  FailureOr<Tensor> output = layer.kind->build(context);
-  if (failed(output) || failed(context.penalize(*output)))
+  LayerCall call(state, layer, state.stateOf(layer), here, std::move(operands), training,
+                 [this](const Layer &inner, CallOperands inputs) {
+                   return emitCall(inner, std::move(inputs));
+                 });
+  FailureOr<Tensor> output = layer.kind->build(call);
+  if (failed(output))
     return {};
-  return {*output};
+  Outputs outputs{*output};
+  llvm::append_range(outputs, call.furtherOutputs);
+  for (const Tensor &each : outputs)
+    if (failed(call.penalize(each)))
+      return {};
+  giveMasks(layer, call, outputs);
+  return outputs;
 }
 
 //===--- functions -------------------------------------------------------------------------------
@@ -206,6 +265,13 @@ func::FuncOp FunctionEmitter::emit(ModuleOp module, const Graph &graph, StringRe
     results.push_back(output.value);
     resultAttributes.push_back(describe(port, "output", output).getDictionary(&state.context));
   }
+  for (auto [port, output] : llvm::zip_equal(graph.outputs, outputs))
+    if (output.mask) {
+      Tensor mask{output.mask, output.symbols};
+      mask.symbols.truncate(mask.rank());
+      results.push_back(mask.value);
+      resultAttributes.push_back(describe(port, "mask", mask).getDictionary(&state.context));
+    }
   func::ReturnOp::create(builder, module.getLoc(), results);
   function.setType(
       builder.getFunctionType(body.getArgumentTypes(), ValueRange(results).getTypes()));
@@ -237,6 +303,8 @@ static void numberSymbols(ModuleState &state, ModuleOp module, const Graph &grap
       DictionaryAttr attributes = number(function.getResultAttrDict(i));
       function.setResultAttrs(i, attributes);
       auto symbols = cast<DenseI64ArrayAttr>(attributes.get("fw.symbols")).asArrayRef();
+      if (i >= graph.outputs.size()) // a mask, of an output that has been checked
+        continue;
       const Layer &layer = graph.layers[graph.outputs[i].tensor.layer];
       if (function.isPublic() && llvm::is_contained(symbols, int64_t(derivedSize)))
         (void)state.diagnostics.addLayer(
@@ -285,24 +353,33 @@ static VariableOp declare(OpBuilder &builder, Location location, StringRef symbo
   return variable;
 }
 
+static void declareVariables(ModuleState &state, const Layer &layer, bool trainable,
+                             OpBuilder &builder);
+
 static void declareVariables(ModuleState &state, const Graph &graph, bool trainable,
                              OpBuilder &builder) {
-  for (const Layer &layer : graph.layers) {
-    if (layer.model)
-      declareVariables(state, *layer.model, trainable, builder);
-    if (!layer.kind)
-      continue;
-    const LayerState &known = state.stateOf(layer);
-    for (const LayerVariable &variable : known.variables) {
-      VariableOp op = declare(builder, layerLocation(state, layer), variable.symbol, variable.type,
-                              "weight", known.prefix + "/" + variable.path);
-      op.setTrainable(trainable && variable.trainable);
-      op->setAttr("initializer", variable.initializer);
-      if (variable.regularizer)
-        op->setAttr("regularizer", variable.regularizer);
-      if (variable.constraint)
-        op->setAttr("constraint", variable.constraint);
-    }
+  for (const Layer &layer : graph.layers)
+    declareVariables(state, layer, trainable, builder);
+}
+
+static void declareVariables(ModuleState &state, const Layer &layer, bool trainable,
+                             OpBuilder &builder) {
+  if (layer.model)
+    declareVariables(state, *layer.model, trainable, builder);
+  for (const InnerLayer &inner : layer.inner)
+    declareVariables(state, *inner.layer, trainable && layer.trainable, builder);
+  if (!layer.kind)
+    return;
+  const LayerState &known = state.stateOf(layer);
+  for (const LayerVariable &variable : known.variables) {
+    VariableOp op = declare(builder, layerLocation(state, layer), variable.symbol, variable.type,
+                            "weight", known.prefix + "/" + variable.path);
+    op.setTrainable(trainable && variable.trainable);
+    op->setAttr("initializer", variable.initializer);
+    if (variable.regularizer)
+      op->setAttr("regularizer", variable.regularizer);
+    if (variable.constraint)
+      op->setAttr("constraint", variable.constraint);
   }
 }
 

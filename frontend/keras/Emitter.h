@@ -6,7 +6,10 @@
 //   its
 //                            moving statistics. The same arguments and results
 //
-// Arguments and results have fw.name, fw.role ("input", "output") and fw.symbols: for each
+// After the outputs come the masks of those that have one, of the output's name: losses and metrics
+// use them, and attaching training takes them away.
+//
+// Arguments and results have fw.name, fw.role ("input", "output", "mask") and fw.symbols: for each
 // dimension the number of the symbol that stands for its size, -1 if it is static. Symbol 0 is the
 // batch. An input that is used to index an Embedding has fw.limit, the number of rows; other inputs
 // have 0.

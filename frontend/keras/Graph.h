@@ -19,25 +19,45 @@ struct TensorRef {
   unsigned layer = 0, node = 0, tensor = 0;
 };
 
+struct InnerLayer;
+
 struct Layer {
   std::string name;
   std::string className;
   const Json *object = nullptr; // {"class_name": ..., "config": ...}
   const Json *config = nullptr;
   bool trainable = true;
-  mlir::FloatType dtype;            // of its variables and of its computation
+  mlir::FloatType dtype;            // of its variables and computation; null: of its inputs
   const LayerClass *kind = nullptr; // null for a model and an input
   std::unique_ptr<Graph> model;     // of a model, its inside
+  std::vector<InnerLayer> inner;    // of a wrapper, what it wraps
   const Json *batchShape = nullptr; // of an input: sizes, null where any goes
   mlir::Type inputType;             // of an input: its elements
+};
+
+/// A layer that a wrapper has, as the wrapper's object calls it: "forward_layer".
+struct InnerLayer {
+  std::string member;
+  std::unique_ptr<Layer> layer;
+};
+
+/// What a layer is called with beside its first argument: tensors, or a literal.
+struct CallArgument {
+  std::string name;
+  std::vector<TensorRef> tensors;
+  const Json *literal = nullptr;
 };
 
 /// A layer applied to tensors. Inputs are in Keras's flat order: of a dictionary by sorted key.
 struct Call {
   unsigned layer = 0, node = 0;
-  std::vector<TensorRef> inputs;
+  std::vector<TensorRef> inputs; // of the first argument
   std::vector<std::string> keys; // of a dictionary, in the order of inputs; empty otherwise
   bool isList = false;           // inputs came as a list, be it of one
+  std::vector<CallArgument> further;
+
+  /// All tensors that it reads.
+  std::vector<TensorRef *> tensors();
 };
 
 /// An input or an output of a model.
@@ -63,5 +83,8 @@ std::unique_ptr<Graph> readGraph(mlir::MLIRContext &context, const Json &root,
                                  Diagnostics &diagnostics);
 
 bool isInputLayer(const Layer &layer);
+
+/// "Dense", or "ops.NotEqual" of a function of keras.ops in the graph.
+std::string kindName(const Json &object);
 
 } // namespace formwork::keras

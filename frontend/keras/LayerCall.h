@@ -9,6 +9,9 @@
 
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
+#include <functional>
+#include <map>
+
 namespace formwork::keras {
 
 /// What stands for the size of a dimension in Tensor::symbols.
@@ -21,6 +24,8 @@ enum : int64_t {
 struct Tensor {
   mlir::Value value;
   llvm::SmallVector<int64_t, 4> symbols;
+  /// Of i1, true where the tensor means something: of its leading dimensions. Null: everywhere.
+  mlir::Value mask = {};
 
   mlir::RankedTensorType type() const {
     return llvm::cast<mlir::RankedTensorType>(value.getType());
@@ -33,6 +38,9 @@ struct Tensor {
 
 /// "(?, 28, 28)", as Keras shows shapes but for `None`.
 std::string shapeText(llvm::ArrayRef<int64_t> shape);
+
+/// A tensor that is given as a mask, as i1: true where it is not 0.
+mlir::Value asMask(mlir::ImplicitLocOpBuilder &builder, const Tensor &given);
 
 /// A variable of a layer, declared when the layer is called first.
 struct LayerVariable {
@@ -52,21 +60,38 @@ struct LayerState {
   std::vector<LayerVariable> variables;
 };
 
+/// What a layer is called with; of dictionaries, `keys` has the inputs' names.
+struct CallOperands {
+  std::vector<Tensor> inputs; // of the first argument
+  std::vector<std::string> keys;
+  bool isList = false;
+  std::map<std::string, std::vector<Tensor>, std::less<>> further;
+  std::map<std::string, const Json *, std::less<>> literals;
+  /// A Bidirectional gives its layers zero_output_for_mask where they return sequences, and wants
+  /// those in the order of the inputs.
+  bool inBidirectional = false;
+};
+
+/// Calls a layer that another one wraps; empty if that failed.
+using InnerEmitter = std::function<std::vector<Tensor>(const Layer &, CallOperands)>;
+
 /// What calls share while a module is built: symbols, streams of randomness, names.
 class ModuleState;
 
 class LayerCall {
 public:
   LayerCall(ModuleState &module, const Layer &layer, LayerState &state,
-            mlir::ImplicitLocOpBuilder &builder, std::vector<Tensor> inputs, bool isList,
-            bool training)
-      : builder(builder), inputs(std::move(inputs)), isList(isList), training(training),
+            mlir::ImplicitLocOpBuilder &builder, CallOperands operands, bool training,
+            InnerEmitter emitter)
+      : builder(builder), inputs(std::move(operands.inputs)), isList(operands.isList),
+        inBidirectional(operands.inBidirectional), training(training),
         arguments(*layer.config, layer.kind->arguments), dtype(layer.dtype), module(module),
-        layer(layer), state(state) {}
+        layer(layer), state(state), further(std::move(operands.further)),
+        literals(std::move(operands.literals)), emitter(std::move(emitter)) {}
 
   mlir::ImplicitLocOpBuilder &builder;
   std::vector<Tensor> inputs; // floats among them are of `dtype`, as Keras's autocast has it
-  const bool isList;
+  const bool isList, inBidirectional;
   const bool training; // as in call(training=...)
   const Arguments arguments;
   const mlir::FloatType dtype;
@@ -81,6 +106,26 @@ public:
   mlir::FailureOr<Tensor> singleNumeric(int64_t least, int64_t most = 31);
   /// The one input, which must be of floats.
   mlir::FailureOr<Tensor> singleFloat(int64_t least, int64_t most = 31);
+  /// The tensors of the call argument `name`; none if it was not given.
+  std::vector<Tensor> given(llvm::StringRef name) const;
+  /// The literal of the call argument `name`; null if it was not given, or as tensors.
+  const Json *literal(llvm::StringRef name) const;
+  /// A call argument that is true or false, false if it was not given.
+  mlir::FailureOr<bool> switchedOn(llvm::StringRef name);
+  /// The call argument `mask` as i1, and if it was not given, where the layer is called with
+  /// nothing else, the one input's mask, as Keras fills it in. Null if there is none. It must be of
+  /// the input's first `rank` dimensions.
+  mlir::FailureOr<mlir::Value> mask(int64_t rank);
+  /// What `mask` says of the call, whatever its rank, or of the first input: what a layer passes
+  /// on.
+  mlir::Value passedMask();
+  /// Adds an output after the one that the layer's function returns.
+  void alsoReturn(Tensor output) { furtherOutputs.push_back(std::move(output)); }
+
+  const std::vector<InnerLayer> &inner() const { return layer.inner; }
+  /// Calls a layer that this one wraps.
+  mlir::FailureOr<std::vector<Tensor>> emit(const Layer &wrapped, CallOperands operands);
+
   /// `axis` counted from the front, which must be one of `rank`.
   mlir::FailureOr<int64_t> axisOf(int64_t axis, int64_t rank);
 
@@ -109,11 +154,17 @@ public:
   void unify(int64_t a, int64_t b);
 
 private:
+  friend class FunctionEmitter;
   mlir::Attribute penaltyOf(const Weight &weight, llvm::StringRef kind);
+  mlir::Value givenMask();
 
   ModuleState &module;
   const Layer &layer;
   LayerState &state;
+  std::map<std::string, std::vector<Tensor>, std::less<>> further;
+  std::map<std::string, const Json *, std::less<>> literals;
+  InnerEmitter emitter;
+  std::vector<Tensor> furtherOutputs;
 };
 
 } // namespace formwork::keras

@@ -2,6 +2,7 @@
 #include "frontend/keras/ModuleState.h"
 
 #include "frontend/keras/Attributes.h"
+#include "ir/Expr.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringMap.h"
@@ -40,12 +41,20 @@ void ModuleState::nameLayers(const Graph &graph, const std::string &scope,
     std::string group = snakeCase(layer.className);
     if (unsigned again = used[group]++)
       group += llvm::formatv("_{0}", again);
-    LayerState &state = states[&layer];
-    state.scope = scope + layer.name;
-    state.prefix = prefix + "layers/" + group;
-    if (layer.model)
-      nameLayers(*layer.model, state.scope + "/", state.prefix + "/");
+    nameLayer(layer, scope + layer.name, prefix + "layers/" + group);
   }
+}
+
+/// A wrapper's layers are named within it.
+void ModuleState::nameLayer(const Layer &layer, const std::string &scope,
+                            const std::string &prefix) {
+  LayerState &state = states[&layer];
+  state.scope = scope;
+  state.prefix = prefix;
+  if (layer.model)
+    nameLayers(*layer.model, scope + "/", prefix + "/");
+  for (const InnerLayer &inner : layer.inner)
+    nameLayer(*inner.layer, scope + "/" + inner.layer->name, prefix + "/" + inner.member);
 }
 
 void ModuleState::recordOutputs(const Layer &layer, llvm::ArrayRef<Tensor> outputs) {
@@ -112,6 +121,11 @@ std::string shapeText(ArrayRef<int64_t> shape) {
   return text + ")";
 }
 
+Value asMask(ImplicitLocOpBuilder &builder, const Tensor &given) {
+  return given.element().isInteger(1) ? given.value
+                                      : notEqual(Expr(builder, given.value), 0).value();
+}
+
 LogicalResult LayerCall::fail(std::string message) {
   return module.diagnostics.addLayer(*layer.object, layer.name, layer.className,
                                      std::move(message));
@@ -140,6 +154,57 @@ FailureOr<Tensor> LayerCall::singleFloat(int64_t least, int64_t most) {
   if (succeeded(x) && !x->isFloat())
     return fail("its input holds no floating-point numbers");
   return x;
+}
+
+std::vector<Tensor> LayerCall::given(StringRef name) const {
+  auto found = further.find(std::string_view(name));
+  return found == further.end() ? std::vector<Tensor>() : found->second;
+}
+
+const Json *LayerCall::literal(StringRef name) const {
+  auto found = literals.find(std::string_view(name));
+  return found == literals.end() ? nullptr : found->second;
+}
+
+FailureOr<bool> LayerCall::switchedOn(StringRef name) {
+  const Json *value = literal(name);
+  if ((value && !value->boolean()) || !given(name).empty())
+    return fail("call argument '" + name.str() + "' must be true or false");
+  return value && *value->boolean();
+}
+
+Value LayerCall::givenMask() {
+  std::vector<Tensor> tensors = given("mask");
+  return tensors.size() == 1 ? asMask(builder, tensors[0]) : Value();
+}
+
+Value LayerCall::passedMask() {
+  Value mask = givenMask();
+  return mask || inputs.empty() ? mask : inputs[0].mask;
+}
+
+FailureOr<Value> LayerCall::mask(int64_t rank) {
+  Value mask = givenMask();
+  if (!mask && further.empty() && inputs.size() == 1)
+    mask = inputs[0].mask;
+  if (!mask)
+    return Value();
+  auto type = cast<RankedTensorType>(mask.getType());
+  ArrayRef<int64_t> shape = inputs[0].type().getShape();
+  if (type.getRank() != rank || type.getShape() != shape.take_front(rank))
+    return fail("its mask has shape " + shapeText(type.getShape()) + " where its input, of shape " +
+                shapeText(shape) + ", needs " + shapeText(shape.take_front(rank)));
+  if (std::vector<Tensor> tensors = given("mask"); !tensors.empty())
+    for (int64_t i = 0; i < rank; ++i)
+      unify(tensors[0].symbols[i], inputs[0].symbols[i]);
+  return mask;
+}
+
+FailureOr<std::vector<Tensor>> LayerCall::emit(const Layer &wrapped, CallOperands operands) {
+  std::vector<Tensor> outputs = emitter(wrapped, std::move(operands));
+  if (outputs.empty() || llvm::any_of(outputs, [](const Tensor &t) { return !t.value; }))
+    return failure();
+  return outputs;
 }
 
 FailureOr<int64_t> LayerCall::axisOf(int64_t axis, int64_t rank) {

@@ -44,6 +44,8 @@ public:
   unsigned calls = 0; // of layers, in the function being built
 
 private:
+  void nameLayer(const Layer &layer, const std::string &scope, const std::string &prefix);
+
   std::map<const Layer *, LayerState> states;
   std::map<const Layer *, std::vector<std::vector<int64_t>>> shapes;
   llvm::StringSet<> symbols = {rngName};

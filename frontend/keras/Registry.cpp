@@ -21,6 +21,11 @@ static const Registration &allLayers() {
     registerLstm(all);
     registerGru(all);
     registerSimpleRnn(all);
+    registerBidirectional(all);
+    registerTimeDistributed(all);
+    registerMultiHeadAttention(all);
+    registerMasking(all);
+    registerOperations(all);
     llvm::sort(all, [](const LayerClass &a, const LayerClass &b) { return a.name < b.name; });
     return all;
   }();

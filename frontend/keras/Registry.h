@@ -10,16 +10,34 @@ namespace formwork::keras {
 class LayerCall;
 struct Tensor;
 
-/// Emits one call of a layer. On failure it has said why.
+/// Emits one call of a layer and returns its first output. On failure it has said why.
 using LayerBuilder = mlir::FailureOr<Tensor> (*)(LayerCall &call);
+
+/// What becomes of the mask of a layer's input: Keras's supports_masking and compute_mask.
+enum class MaskRule {
+  drop, // the output has none
+  pass, // it is the output's
+  own   // the layer's function gives its outputs masks
+};
 
 struct LayerClass {
   llvm::StringRef name;
   ArgumentTable arguments;
   LayerBuilder build;
+  MaskRule mask = MaskRule::drop;
+  /// What its call takes after the first argument, in Python's order.
+  llvm::ArrayRef<llvm::StringLiteral> callArguments = {};
+  size_t mostOutputs = 1;
+  /// A wrapper's argument that holds a layer, and what its object calls that layer.
+  struct Wrapped {
+    llvm::StringLiteral argument, member;
+  };
+  llvm::ArrayRef<Wrapped> wraps = {};
+  /// Takes the masks off the very tensors that it is called with: what reads them later finds none.
+  bool clearsMasks = false;
 };
 
-/// Null if there is no such layer.
+/// Null if there is no such layer; functions of keras.ops are called "ops.NotEqual".
 const LayerClass *lookUpLayer(llvm::StringRef className);
 
 /// All of them, by name.
@@ -40,5 +58,10 @@ void registerResizingLayers(Registration &layers);
 void registerLstm(Registration &layers);
 void registerGru(Registration &layers);
 void registerSimpleRnn(Registration &layers);
+void registerBidirectional(Registration &layers);
+void registerTimeDistributed(Registration &layers);
+void registerMultiHeadAttention(Registration &layers);
+void registerMasking(Registration &layers);
+void registerOperations(Registration &layers);
 
 } // namespace formwork::keras

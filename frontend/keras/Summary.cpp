@@ -8,6 +8,8 @@ static void addParameters(LayerSummary &row, ModuleState &state, const Layer &la
   if (layer.model)
     for (const Layer &inner : layer.model->layers)
       addParameters(row, state, inner, trainable);
+  for (const InnerLayer &inner : layer.inner)
+    addParameters(row, state, *inner.layer, trainable && layer.trainable);
   if (!layer.kind)
     return;
   for (const LayerVariable &variable : state.stateOf(layer).variables) {

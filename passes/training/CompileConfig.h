@@ -12,6 +12,8 @@ struct TrainedOutput {
   mlir::RankedTensorType type;
   /// The symbol of each dimension, -1 if it is static.
   llvm::SmallVector<int64_t> symbols;
+  /// Which result of predict and forward is its mask; nothing if it has none.
+  std::optional<unsigned> mask;
 
   std::optional<Loss> loss;
   /// By which the loss counts in the total.

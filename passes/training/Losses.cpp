@@ -358,12 +358,20 @@ std::optional<Loss> readLoss(Attribute keras, StringRef output, RankedTensorType
   return loss;
 }
 
-/// 1 where a target counts, else 0; in a mean, as much more than 1 as others count less.
-static Expr countOf(const Loss &loss, Expr target, Type type) {
-  Expr valid = castTo(notEqual(target, double(*loss.ignoredClass)), type);
+/// Which samples count; none: all do.
+static std::optional<Expr> counted(const Loss &loss, Expr target, const Prediction &prediction) {
+  if (!loss.ignoredClass)
+    return prediction.mask;
+  Expr valid = notEqual(target, double(*loss.ignoredClass));
+  return prediction.mask ? *prediction.mask && valid : valid;
+}
+
+/// 1 for samples that count, else 0; in a mean, as much more than 1 as others count less.
+static Expr weightOf(const Loss &loss, Expr counts, Type type) {
+  Expr valid = castTo(counts, type);
   if (loss.reduction != Reduction::mean)
     return valid;
-  auto axes = llvm::to_vector(llvm::seq<int64_t>(0, rankOf(target)));
+  auto axes = llvm::to_vector(llvm::seq<int64_t>(0, rankOf(valid)));
   Expr some = sum(valid, axes), all = countAlong(valid, axes);
   return valid * select(some > 0, all / some, 0);
 }
@@ -385,14 +393,14 @@ Expr buildLoss(const Loss &loss, Expr target, const Prediction &prediction, Samp
     labels = select(equal(target, double(*loss.ignoredClass)), 0, target);
   Expr samples = loss.samples(labels, prediction);
   Type type = getElementTypeOrSelf(samples.value().getType());
-  if (rankOf(samples) == 0 && !weights)
-    return samples;
   if (weights)
     weights = castTo(*weights, type);
-  if (loss.ignoredClass) {
-    Expr counts = countOf(loss, target, type);
-    weights = weights ? *weights * counts : counts;
+  if (std::optional<Expr> counts = counted(loss, target, prediction)) {
+    Expr weight = weightOf(loss, *counts, type);
+    weights = weights ? *weights * weight : weight;
   }
+  if (rankOf(samples) == 0 && !weights)
+    return samples;
   return reduce(loss.reduction, weights ? samples * *weights : samples, weights);
 }
 

@@ -16,6 +16,8 @@ struct Prediction {
   /// What softmax or sigmoid made the output from; none if the output is not one's result.
   /// Crossentropies use it even if they were told to expect probabilities, as Keras does.
   std::optional<Expr> logits;
+  /// Where the output means something: of its dimensions but the last, of i1. None: everywhere.
+  std::optional<Expr> mask;
 };
 
 /// What the caller gives as the target of an output.
@@ -61,7 +63,8 @@ std::optional<Loss> readLoss(mlir::Attribute keras, llvm::StringRef output,
 /// Reads those of its arguments that are the formula's.
 LossFormula readLossFormula(llvm::StringRef name, Arguments &arguments);
 
-/// One number for all samples (reduce_weighted_values in keras/src/losses/loss.py).
+/// One number for all samples that the output's mask leaves (reduce_weighted_values in
+/// keras/src/losses/loss.py).
 Expr buildLoss(const Loss &loss, Expr target, const Prediction &prediction, SampleWeights weights);
 
 } // namespace formwork

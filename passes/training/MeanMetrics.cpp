@@ -35,6 +35,10 @@ void becomeMean(Metric &metric, MetricFormula values) {
   metric.accumulators = {{"total", {}}, {"count", {}}};
   metric.ofBatch = [=](Expr y, const Prediction &p, SampleWeights weights) -> SmallVector<Expr> {
     Expr each = values(y, p);
+    if (p.mask) {
+      Expr counts = castTo(*p.mask, typeOf(each).getElementType());
+      weights = weights ? castTo(*weights, typeOf(each).getElementType()) * counts : counts;
+    }
     if (!weights) {
       Expr samples = meanFrom(1, each);
       return {sum(samples, 0), countAlong(samples, 0)};
@@ -117,6 +121,11 @@ void readRootMeanSquaredError(Metric &metric, Arguments &, const MetricSubject &
   becomeMean(metric, [type = metric.type](Expr y, const Prediction &p) {
     return square(castTo(p.output, type) - castTo(y, type));
   });
+  // Keras's has no eye for the mask.
+  metric.ofBatch = [ofBatch = metric.ofBatch](Expr y, Prediction p, SampleWeights weights) {
+    p.mask = {};
+    return ofBatch(y, p, weights);
+  };
   metric.result = [mean = metric.result](ArrayRef<Expr> sums) { return sqrt(mean(sums)); };
 }
 

@@ -27,7 +27,7 @@ static constexpr Command commands[] = {
      "--weights trained.safetensors -o trained.keras",
      "Writes the model's variables, those inside or those of --weights, as the ending of the file\n"
      "to write says: .keras (an archive that Keras loads), .safetensors or .npz (arrays by name)."},
-    {"bench", "how fast the model runs here", bench, "BStj", "--batch-size 32",
+    {"bench", "how fast the model runs here", bench, "BStjp", "--batch-size 32",
      "Times predict and, if the model trains, train_step on random data, and prints medians."},
     {"summary", "variables, functions and memory", summary, "j", "",
      "Prints what was compiled: the functions and the sizes they were compiled for, the variables\n"
@@ -109,6 +109,10 @@ static constexpr OptionRow optionRows[] = {
      "threads to use ($FORMWORK_THREADS, or one per CPU);\nresults do not depend on it"},
     {'j', "json", nullptr, [](Options &o, Words, Words) { o.json = true; },
      "print the result as JSON"},
+    {'p', "profile", nullptr, [](Options &o, Words, Words) { o.profile = true; },
+     "tell where the time goes, by layer and kernel; the\nmodel must have been compiled for it, as "
+     "`formwork\n"
+     "bench --profile` does"},
     {'q', "quiet", nullptr, [](Options &o, Words, Words) { o.quiet = true; }, "print no progress"},
     {'I', "input", "FILE", [](Options &o, Words, Words w) { o.data.push_back(w); },
      "the same as --data"},

@@ -29,6 +29,7 @@ struct Options {
   std::optional<int64_t> initialEpoch; // else the checkpoint's, else 0
   int threads = 0;
   bool json = false;
+  bool profile = false;
   bool quiet = false;
 };
 

@@ -13,14 +13,14 @@ import shutil
 import statistics
 import subprocess
 import sys
-import time
+
+import measure
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 HERE = pathlib.Path(__file__).resolve().parent
 BUILD = pathlib.Path(os.environ.get("FORMWORK_BUILD", HERE.parents[1] / "build"))
 FLAGS = ["-std=c++17", "-O3", "-march=native", "-ffp-contract=off", "-fno-exceptions", "-shared", "-fPIC"]
 BATCHES = (1, 32)
-TARGET = 0.02  # seconds that one sample should take
 
 
 def compile_model(model, name, folder, compilers):
@@ -57,31 +57,16 @@ def check_bits(loaded, x, y):
             sys.exit(f"{kind} does not compute what the object computes")
 
 
-def sample(call):
-    """Calls for about TARGET seconds; the seconds of one call."""
-    start = time.perf_counter()
-    call()
-    count = max(1, int(TARGET / max(time.perf_counter() - start, 1e-7)))
-    start = time.perf_counter()
-    for _ in range(count):
-        call()
-    return (time.perf_counter() - start) / count
-
-
-def alternate(calls, rounds):
-    """For each but the first: medians of both in milliseconds, and of the ratio of neighbours."""
-    for call in calls.values():
-        sample(call)
-    samples = {name: [] for name in calls}
-    for _ in range(rounds):
-        for name, call in calls.items():
-            samples[name].append(sample(call))
+def compare(calls, rounds):
+    """For each but the object: medians of both in milliseconds, and of the ratio of neighbours."""
+    samplers = {name: lambda call=call: measure.sample(call) for name, call in calls.items()}
+    samples = measure.alternate(samplers, rounds)
     base = samples.pop("object")
     return {
         name: {
             "object_ms": 1e3 * statistics.median(base),
             "source_ms": 1e3 * statistics.median(own),
-            "ratio": statistics.median(a / b for a, b in zip(base, own)),
+            "ratio": measure.ratio(base, own),
         }
         for name, own in samples.items()
     }
@@ -95,7 +80,7 @@ def main():
     options.add_argument("--json", type=pathlib.Path)
     options = options.parse_args()
     compilers = options.compilers or [c for c in ("clang++-22", "g++") if shutil.which(c)]
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    measure.pin(1)
 
     import models
 
@@ -119,7 +104,7 @@ def main():
             x, _ = models.batch(model, size)
             cases[f"infer b{size}"] = {kind: one.predict.prepare(x)[0] for kind, one in loaded.items()}
         for what, calls in cases.items():
-            for compiler, figures in alternate(calls, options.rounds).items():
+            for compiler, figures in compare(calls, options.rounds).items():
                 rows.append({"model": name, "what": what, "compiler": compiler, **figures})
                 print(
                     f"{name:8} {what:10} {compiler:12} {figures['object_ms']:10.4f}"

@@ -192,6 +192,49 @@ std::vector<Array> compute(const std::string &kernel, const Pairs &pairs) {
   return arrays;
 }
 
+/// x / (sqrt(y) + 1e-7), the step of an optimizer, which is a product with a reciprocal.
+std::string quotientByRoot() {
+  const std::string tensor = "tensor<{N}xf32>", map = "affine_map<(i) -> (i)>";
+  return "func.func private @k(%x: " + tensor + ", %y: " + tensor + ", %out: " + tensor + ") -> " +
+         tensor + " {\n  %0 = linalg.generic {indexing_maps = [" + map + ", " + map + ", " + map +
+         R"(], iterator_types = ["parallel"]} ins(%x, %y : )" + tensor + ", " + tensor +
+         ") outs(%out : " + tensor + R"() {
+    ^bb0(%a: f32, %b: f32, %o: f32):
+      %epsilon = arith.constant 1.0e-7 : f32
+      %root = math.sqrt %b : f32
+      %divisor = arith.addf %root, %epsilon : f32
+      %r = arith.divf %a, %divisor : f32
+      linalg.yield %r : f32
+  } -> )" +
+         tensor + "\n  return %0 : " + tensor + "\n}\n";
+}
+
+// The reciprocal is off by 1.13 * 2^-24 of itself at most, which is as many units of a quotient just
+// below a power of two; the product's rounding adds half of one.
+TEST(DivisionByRoot, IsWithinTheBound) {
+  const std::vector<double> special = {0.0,     -0.0,     1,         -1, 0x1p-126,
+                                       0x1p127, INFINITY, -INFINITY, NAN};
+  std::mt19937 random(11);
+  std::uniform_real_distribution<double> exponents(-126, 127);
+  Pairs pairs;
+  for (double x : special)
+    for (double y : special)
+      pairs.push_back({x, y});
+  for (int i = 0; i < 200000; ++i)
+    pairs.push_back(
+        {std::exp2(exponents(random)) * (i % 2 ? 1 : -1), std::exp2(exponents(random))});
+  std::vector<Array> arrays = compute(quotientByRoot(), pairs);
+  double worst = 0;
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    double x = arrays[0].at(i), y = arrays[1].at(i), actual = arrays[2].at(i);
+    float divisor = std::sqrt(float(y)) + 1e-7f;
+    double error = ulps(actual, (long double)x / divisor, false);
+    worst = std::max(worst, error);
+    EXPECT_LE(error, 1.63) << x << " / (sqrt " << y << " + 1e-7) = " << actual;
+  }
+  std::cout << "x / (sqrt(y) + 1e-7): " << worst << " ulp\n";
+}
+
 /// pow over bases and exponents, whole and not, of either sign.
 void checkPower(bool isDouble, double bound) {
   const std::vector<double> special = {0.0, -0.0,  1,    -1,       2,         -2,    3,

@@ -13,7 +13,17 @@ from keras import layers  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("FORMWORK_BUILD", pathlib.Path(__file__).parents[2] / "build"))
 
-# Each with the signatures that are compiled beside the unknown one.
+def attention():
+    x = given = keras.Input((5,), name="x", dtype="int32")
+    x = layers.Embedding(30, 6, mask_zero=True)(x)
+    x, state = layers.SimpleRNN(6, return_sequences=True, return_state=True)(x)
+    x = layers.MultiHeadAttention(2, 3)(x, x, use_causal_mask=True)
+    x = layers.LSTM(6)(x, initial_state=[state, state])
+    return keras.Model(given, layers.Dense(10, "softmax")(x), name="attention")
+
+
+# Each a chain of layers, or what makes a model, with the signatures that are compiled beside the
+# unknown one.
 MODELS = {
     "digits": (
         [keras.Input((64,), name="x"), layers.Dense(32, "relu"), layers.Dense(10, "softmax")],
@@ -61,13 +71,26 @@ MODELS = {
         ],
         ["x:i32[4,9]"],
     ),
+    "masked": (
+        [
+            keras.Input((5,), name="x", dtype="int32"),
+            layers.Embedding(30, 6, mask_zero=True),
+            layers.Bidirectional(layers.GRU(4, return_sequences=True)),
+            layers.TimeDistributed(layers.Dense(3, "tanh")),
+            layers.BatchNormalization(),
+            layers.GlobalAveragePooling1D(),
+            layers.Dense(10, "softmax"),
+        ],
+        ["x:i32[3,5]"],
+    ),
+    "attention": (attention, ["x:i32[3,5]"]),
 }
 
 
 def lower(name, folder):
     """The model's pure functions, gradients included, as text."""
     parts, signatures = MODELS[name]
-    model = keras.Sequential(parts, name=name)
+    model = parts() if callable(parts) else keras.Sequential(parts, name=name)
     # Updates that are linear in the gradient: what differs in it differs as much in them.
     model.compile(keras.optimizers.SGD(0.1, momentum=0.9), "sparse_categorical_crossentropy")
     archive, text = folder / f"{name}.keras", folder / f"{name}.mlir"

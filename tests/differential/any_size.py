@@ -1,4 +1,4 @@
-"""Layers with windows on images and sequences of any size: predictions and steps against Keras.
+"""Layers on images and sequences of any size: predictions and steps against Keras.
 
     any_size.py [WORD ...]
 
@@ -49,6 +49,18 @@ def sequences():
     return given, layers.GlobalMaxPooling1D()(x)
 
 
+def masked():
+    x = given = keras.Input((None, 2), name="in0")
+    x = layers.Masking()(x)
+    x, state = layers.SimpleRNN(5, return_sequences=True, return_state=True)(x)
+    x = layers.MultiHeadAttention(2, 3)(x, x, use_causal_mask=True)
+    x = layers.Bidirectional(layers.GRU(3, return_sequences=True))(x)
+    x = layers.TimeDistributed(keras.Sequential([layers.Dense(4, "tanh"), layers.UnitNormalization()]))(x)
+    x = layers.Concatenate()([x, layers.Masking()(given)])
+    x = layers.LSTM(5, return_sequences=True, zero_output_for_mask=True)(x, initial_state=[state, state])
+    return given, layers.GlobalAveragePooling1D()(x)
+
+
 def build(make):
     keras.backend.clear_session()
     keras.config.set_floatx("float64")
@@ -68,7 +80,9 @@ def agrees(folder, make, sizes):
     spec = {"inputs": [{"kind": "image", "shape": sizes[0][1:]}], "batch": sizes[0][0]}
 
     def draw(shape):
-        return [rng.normal(size=shape)], [rng.integers(0, CLASSES, shape[0]).astype(np.int32)]
+        x = rng.normal(size=shape)
+        x[::2, 1] = 0  # what a Masking leaves out
+        return [x], [rng.integers(0, CLASSES, shape[0]).astype(np.int32)]
 
     batches = [draw(shape) for shape in sizes]
     try:
@@ -86,6 +100,7 @@ def agrees(folder, make, sizes):
 CASES = {
     "images of any size": (agrees, images, [(3, 7, 6, 2), (2, 4, 9, 2), (1, 8, 8, 2)]),
     "sequences of any length": (agrees, sequences, [(3, 9, 2), (1, 4, 2), (4, 16, 2)]),
+    "masked sequences of any length": (agrees, masked, [(3, 5, 2), (1, 2, 2), (4, 7, 2)]),
 }
 
 if __name__ == "__main__":

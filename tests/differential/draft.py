@@ -2,6 +2,12 @@
 
 from arguments import TABLES
 
+MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
+PASS_MASKS = (
+    "Dense", "Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Dropout", "SpatialDropout1D", "AlphaDropout",
+    "GaussianDropout", "GaussianNoise", "BatchNormalization", "LayerNormalization", "GroupNormalization",
+    "UnitNormalization", "TimeDistributed", "ActivityRegularization",
+)  # fmt: skip
 NO_ARGUMENTS = {"": [None]}  # the layer itself is what is counted
 ENOUGH = 2  # times that a value is to be compared
 PLENTY = 10  # times after which it is hardly drawn
@@ -64,6 +70,25 @@ class Draft:
         self.inputs.append({"kind": kind, "shape": shape})
         self.shapes.append(shape)
         return len(self.shapes) - 1
+
+    def is_masked(self, at):
+        """Whether the tensor carries a mask."""
+        if at < len(self.inputs):
+            return False
+        node = self.nodes[at - len(self.inputs)]
+        layer, args = node["layer"], node["args"]
+        if layer in MERGES:
+            return all(self.is_masked(i) for i in node["from"])
+        before = self.is_masked(node["from"][0])
+        return {
+            "Masking": True,
+            "MultiHeadAttention": before,
+            "Embedding": args.get("mask_zero"),
+            "Concatenate": any(self.is_masked(i) for i in node["from"]),
+            "Output": before and len(self.shapes[at]) > 1,
+            "Sequential": before,
+            "Bidirectional": before and len(self.shapes[at]) > 1,
+        }.get(layer, before and (layer in PASS_MASKS or args.get("return_sequences", False)))
 
     def add(self, layer, args, sources, shape, **more):
         self.nodes.append({"layer": layer, "args": args, "from": sources, **more})

@@ -15,6 +15,8 @@ from draft import Draft
 from families import BUILDERS
 from families.core import flatten
 from families.embedding import embedding
+from families.masking import masking
+from families.recurrent import dense_and_norm
 from shapes import product
 
 
@@ -42,10 +44,8 @@ def share(draft, at):
 
 def nest(draft, at):
     """A model within the model: Dense and BatchNormalization in a Sequential of their own."""
-    dense_args, norm_args = draft.arguments("Dense"), draft.arguments("BatchNormalization", axis=-1)
-    layers = [{"layer": "Dense", "args": dense_args}, {"layer": "BatchNormalization", "args": norm_args}]
-    shape = draft.shapes[at][:-1] + [dense_args["units"]]
-    return draft.add("Sequential", {"layers": layers}, [at], shape)
+    args, units = dense_and_norm(draft)
+    return draft.add("Sequential", args, [at], draft.shapes[at][:-1] + units)
 
 
 def begin(draft, count):
@@ -64,7 +64,16 @@ def begin(draft, count):
         "vector": 0.02,
     }
     inputs = [draft.add_input(draft.rng.choices(list(kinds), kinds.values())[0]) for _ in range(count)]
-    return [embedding(draft, i) if draft.inputs[i]["kind"] == "tokens" else i for i in inputs]
+    return [first(draft, i) for i in inputs]
+
+
+def first(draft, at):
+    """What tokens and sequences of which steps are left out are read with."""
+    kind = draft.inputs[at]["kind"]
+    if kind == "tokens":
+        return embedding(draft, at)
+    leaves_out = kind in ("sequence", "image") and draft.rng.random() < max(0.2, draft.coverage.want("Masking"))
+    return masking(draft, at) if leaves_out else at
 
 
 # What a model ends in for losses of distributions and of numbers between 0 and 1; else in numbers.
@@ -144,7 +153,7 @@ def chain(draft, at, length, kind):
         before = len(draft.nodes)
         next_at = grow(draft, at)
         # A Sequential model has no branches.
-        if kind == "sequential" and any(len(n["from"]) > 1 for n in draft.nodes[before:]):
+        if kind == "sequential" and any(len(n["from"]) > 1 or n["layer"] == "Output" for n in draft.nodes[before:]):
             remove_last(draft, before)
             continue
         at = next_at

@@ -23,6 +23,7 @@ from keras_on_tensorflow import (
 from philox import normal, uniform
 
 RATE = 0.01
+LEFT_OUT = 0.5  # a Masking's value, which is not rounded
 
 
 class Noise:
@@ -88,6 +89,9 @@ def wrapped(layer):
         yield layer.backward_layer
     elif isinstance(layer, keras.layers.TimeDistributed):
         yield from wrapped(layer.layer)
+    elif isinstance(layer, keras.layers.MultiHeadAttention):
+        if layer.dropout:
+            yield layer._dropout_layer
     else:
         yield layer
 
@@ -138,6 +142,9 @@ def as_tuple(value):
 
 def make_layer(node, name):
     args = {k: as_tuple(v) if k != "axis" else v for k, v in node["args"].items()}
+    for wrapped in ("layer", "backward_layer"):
+        if isinstance(args.get(wrapped), dict):
+            args[wrapped] = make_layer(args[wrapped], f"{name}_{wrapped}")
     if node["layer"] == "Sequential":
         return keras.Sequential([make_layer(n, f"{name}_{i}") for i, n in enumerate(args["layers"])], name=name)
     trainable = args.pop("trainable", True)
@@ -147,6 +154,17 @@ def make_layer(node, name):
         regularizer.factor = float(regularizer.factor)
     layer.trainable = trainable
     return layer
+
+
+def call(layer, node, tensors):
+    """All that the layer returns."""
+    count = len(tensors) - node.get("initial", 0)
+    states = {"initial_state": tensors[count:]} if node.get("initial") else {}
+    if isinstance(layer, keras.layers.MultiHeadAttention):
+        result = layer(tensors[0], tensors[min(1, count - 1)], *tensors[2:], **node["call"])
+    else:
+        result = layer(tensors[:count] if count > 1 else tensors[0], **states)
+    return result if isinstance(result, (list, tuple)) else [result]
 
 
 def input_dtype(spec_input, floatx):
@@ -162,12 +180,15 @@ def build(spec, floatx):
         keras.Input(i["shape"], dtype=input_dtype(i, floatx), name=f"in{k}")
         for k, i in enumerate(spec["inputs"])
     ]
-    inputs, layers = list(tensors), {}
+    inputs, layers, results = list(tensors), {}, {}
     for index, node in enumerate(spec["nodes"], start=len(tensors)):
+        if node["layer"] == "Output":
+            tensors.append(results[node["from"][0]][node["args"]["index"]])
+            continue
         layer = layers[node["shares"]] if "shares" in node else make_layer(node, f"layer{index}")
         layers[index] = layer
-        arguments = [tensors[i] for i in node["from"]]
-        tensors.append(layer(arguments if len(arguments) > 1 else arguments[0]))
+        results[index] = call(layer, node, [tensors[i] for i in node["from"]])
+        tensors.append(results[index][0])
     outputs = [tensors[i] for i in spec["outputs"]]
     if spec["kind"] == "sequential":
         model = keras.Sequential([inputs[0], *layers.values()], name="model")
@@ -228,7 +249,21 @@ def draw_inputs(spec, rng, batch, limit):
             arrays.append(rng.integers(0, limit, shape).astype(np.int32))
         else:
             arrays.append(rng.normal(size=shape).astype(np.float32).astype(np.float64))
+        leave_out(spec, len(arrays) - 1, arrays[-1], rng)
     return arrays
+
+
+def leave_out(spec, at, array, rng):
+    """Some steps are what a mask leaves out, but of each example one stays."""
+    for node in spec["nodes"]:
+        if node["from"] != [at] or not (node["layer"] == "Masking" or node["args"].get("mask_zero")):
+            continue
+        steps = array.shape if node["layer"] == "Embedding" else array.shape[:-1]
+        out = rng.random(steps) < 0.4
+        out.reshape(len(out), -1)[np.arange(len(out)), rng.integers(0, out[0].size, len(out))] = False
+        if node["layer"] == "Embedding":
+            np.maximum(array, 1, out=array)
+        array[out] = node["args"].get("mask_value", 0)
 
 
 def draw_target(loss, rng, shape):
@@ -274,7 +309,9 @@ def as_given(arrays, floatx):
 def nudged(arrays, rng, unit):
     """Each number as if it had been rounded otherwise: by up to `unit` of it. Indices stay."""
     return [
-        a * (1 + unit * rng.uniform(-1, 1, np.shape(a))) if np.asarray(a).dtype.kind == "f" else a
+        np.where(a == LEFT_OUT, a, a * (1 + unit * rng.uniform(-1, 1, np.shape(a))))
+        if np.asarray(a).dtype.kind == "f"
+        else a
         for a in arrays
     ]
 

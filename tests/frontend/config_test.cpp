@@ -274,6 +274,18 @@ struct Mistake {
   std::string className, arguments, expected, shape = "[null, 4]";
 };
 
+/// The argument of a wrapper.
+std::string wrapped(const std::string &className, const std::string &arguments) {
+  return "\"layer\": " + layer(className, "inner", arguments);
+}
+
+/// The arguments of a Bidirectional.
+std::string pair(const std::string &className, const std::string &forward,
+                 const std::string &backward) {
+  return wrapped(className, forward) +
+         ", \"backward_layer\": " + layer(className, "other", backward);
+}
+
 const Mistake mistakes[] = {
     {"Activation", R"("activation": "glu")", "halves the last axis, whose size 5 is odd",
      "[null, 5]"},
@@ -343,6 +355,31 @@ const Mistake mistakes[] = {
     {"Average", "", "it must be called with a list of tensors"},
     {"Dot", R"("axes": [1, 1, 1])", "argument 'axes' must be an axis or a list of two"},
     {"Dot", R"("axes": 1)", "it must be called with a list of two tensors"},
+    {"GRU", R"("units": 2, "stateful": true)", "argument 'stateful'", "[null, 3, 4]"},
+    {"Masking", R"("mask_value": null)", "argument 'mask_value' must be a number", "[null, 3, 4]"},
+    {"Bidirectional", R"("layer": 3, "backward_layer": {})", "argument 'layer' must be a layer"},
+    {"Bidirectional", pair("Dense", R"("units": 2)", R"("units": 2)"), "is not recurrent",
+     "[null, 3, 4]"},
+    {"Bidirectional", pair("GRU", R"("units": 2)", R"("units": 2)"),
+     "its two layers must run in opposite directions", "[null, 3, 4]"},
+    {"Bidirectional",
+     pair("GRU", R"("units": 2)", R"("units": 2, "go_backwards": true, "return_state": true)"),
+     "argument 'return_state' must be the same", "[null, 3, 4]"},
+    {"Bidirectional",
+     R"("merge_mode": "sum", )" +
+         pair("GRU", R"("units": 2)", R"("units": 3, "go_backwards": true)"),
+     "return shapes that do not fit together: (?, 2) and (?, 3)", "[null, 3, 4]"},
+    {"TimeDistributed", wrapped("Dense", R"("units": 2)"), "it needs at least 3 dimensions"},
+    {"TimeDistributed", wrapped("Dense", R"("units": 2)"),
+     "only the batch and the number of steps may be unknown", "[null, 3, null]"},
+    {"TimeDistributed", wrapped("BatchNormalization", ""), "the number of steps must be fixed",
+     "[null, null, 4]"},
+    {"TimeDistributed", wrapped("ActivityRegularization", R"("l1": 0.1)"), "regularizes activities",
+     "[null, 3, 4]"},
+    {"MultiHeadAttention", R"("num_heads": 2, "key_dim": 2, "use_gate": true)",
+     "argument 'use_gate'", "[null, 3, 4]"},
+    {"MultiHeadAttention", R"("num_heads": 2, "key_dim": 2)",
+     "call argument 'value' must be one tensor", "[null, 3, 4]"},
 };
 
 TEST(ConfigErrors, each_mistake_in_a_layer_is_named) {
@@ -365,6 +402,42 @@ std::vector<std::string> diagnosePair(const std::string &object, const char *sha
 TEST(ConfigErrors, dot_of_shapes_that_do_not_fit) {
   EXPECT_THAT(diagnosePair(layer("Dot", "m", R"("axes": 1)"), "[null, 3]"),
               ElementsAre(HasSubstr("shapes that do not fit together: (?, 4) and (?, 3)")));
+}
+
+/// A GRU that is called with a sequence and what `more` are, in a model whose output is its tensor
+/// `index`.
+std::string stateful(const std::string &arguments, const std::string &more, int index = 0) {
+  std::string object = layer("GRU", "g", R"("units": 4)" + arguments);
+  return functional(
+      {called(input("[null, 3, 4]", "x"), "x", {}), called(input("[null, 4]", "h"), "h", {}),
+       called(object, "g", {tensor("x") + more})},
+      R"([["x", 0, 0], ["h", 0, 0]])", R"([["g", 0, )" + std::to_string(index) + "]]");
+}
+
+TEST(Config, recurrent_layers_take_and_return_states) {
+  Importing importing(stateful(R"(, "return_state": true)", ", [" + tensor("h") + "]", 1));
+  ASSERT_TRUE(succeeded(importing.model)) << testing::PrintToString(importing.diagnostics);
+  EXPECT_THAT(importing.module(), HasSubstr("fw.scan"));
+}
+
+TEST(ConfigErrors, states_that_do_not_fit) {
+  EXPECT_THAT(diagnose(stateful("", ", [" + tensor("h") + ", " + tensor("h") + "]")),
+              ElementsAre(HasSubstr("it is given 2 initial states; it has 1")));
+  EXPECT_THAT(diagnose(stateful("", ", " + tensor("x"))),
+              ElementsAre(HasSubstr("its initial state has shape (?, 3, 4)")));
+}
+
+TEST(ConfigErrors, output_that_a_call_does_not_return) {
+  EXPECT_THAT(diagnose(stateful("", ", " + tensor("h"), 1)),
+              ElementsAre(HasSubstr("its tensor 1 is used, but it returns 1")));
+  EXPECT_THAT(diagnose(stateful("", ", " + tensor("h"), 7)),
+              ElementsAre(HasSubstr("there is no tensor 7 of call 0 of layer 'g'")));
+}
+
+TEST(ConfigErrors, mask_of_another_shape) {
+  EXPECT_THAT(diagnose(stateful("", ", null, " + tensor("h"))),
+              ElementsAre(HasSubstr("its mask has shape (?, 4) where its input, of shape "
+                                    "(?, 3, 4), needs (?, 3)")));
 }
 
 TEST(ConfigErrors, dot_over_the_batch) {

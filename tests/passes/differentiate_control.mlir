@@ -1,13 +1,15 @@
 // RUN: formwork-opt %s --fw-differentiate --canonicalize --cse | FileCheck %s
 
-// Only the final state is used, and only the weight's gradient is wanted: the way back stacks nothing
-// but carries, takes no cotangents of outputs, and carries no gradient of the index.
+// Only the final state is used, and only the weight's gradient is wanted: the way back needs nothing
+// but what a costly function gave, takes no cotangents of outputs, and carries no gradient of the
+// index.
 // CHECK-LABEL: @final_state
 // CHECK-SAME:    %[[H0:.*]]: tensor<2x3xf32>, %[[X:.*]]: tensor<4x2x3xf32>, %[[N:.*]]: tensor<4xi32>, %[[W:.*]]: tensor<3xf32>
-// CHECK:       %[[FINAL:.*]], %[[CARRIES:.*]] = fw.scan carry(%[[H0]]) over(%[[X]]) capture(%[[W]])
+// CHECK:       %[[FINAL:.*]], %[[TANH:.*]] = fw.scan carry(%[[H0]]) over(%[[X]]) capture(%[[W]])
 // CHECK-SAME:    -> tensor<2x3xf32> stacks(tensor<4x2x3xf32>)
-// CHECK:       %[[BACK:.*]]:2 = fw.scan reverse carry(%{{[^)]*}}) over(%[[CARRIES]], %[[X]]) capture(%[[W]])
+// CHECK:       %[[BACK:.*]]:2 = fw.scan reverse carry(%{{[^)]*}}) over(%[[X]], %[[TANH]]) capture(%[[W]])
 // CHECK-SAME:    -> (tensor<2x3xf32>, tensor<3xf32>) {
+// CHECK-NOT:       fw.tanh
 // CHECK:       return %[[BACK]]#1
 func.func @final_state(%h0: tensor<2x3xf32>, %x: tensor<4x2x3xf32>, %n: tensor<4xi32>, %w: tensor<3xf32>) -> tensor<3xf32> {
   %h, %y = fw.scan carry(%h0) over(%x, %n) capture(%w)
@@ -29,11 +31,11 @@ func.func @final_state(%h0: tensor<2x3xf32>, %x: tensor<4x2x3xf32>, %n: tensor<4
 // CHECK:       %[[FINAL:.*]], %[[STACKS:.*]]:2 = fw.scan carry(%[[H0]]) over(%[[X]]) capture(%[[R]])
 // CHECK-NEXT:    ^bb0(%[[H:.*]]: tensor<2x3xf32>, %{{.*}}: tensor<2x3xf32>, %{{.*}}: tensor<3x3xf32>):
 // CHECK:           %[[Z:.*]] = fw.add
-// CHECK-NEXT:      %[[NEXT:.*]] = fw.tanh %[[Z]]
+// CHECK-NEXT:      %[[NEXT:.*]] = fw.relu %[[Z]]
 // CHECK-NEXT:      fw.yield %[[NEXT]], %[[H]], %[[Z]]
 // CHECK:       fw.scan reverse {{.*}} over(%[[STACKS]]#0, %[[STACKS]]#1)
 // CHECK-NEXT:    ^bb0(%{{.*}}, %{{.*}}, %[[BEFORE:.*]]: tensor<2x3xf32>, %[[KEPT:.*]]: tensor<2x3xf32>, %{{.*}}):
-// CHECK:           fw.tanh %[[KEPT]]
+// CHECK:           fw.relu %[[KEPT]]
 // CHECK-NOT:       fw.dot_general %[[BEFORE]], %{{.*}} contract [1]
 // CHECK:           fw.yield
 func.func @contraction(%h0: tensor<2x3xf32>, %x: tensor<4x2x3xf32>, %r: tensor<3x3xf32>) -> tensor<3x3xf32> {
@@ -42,7 +44,7 @@ func.func @contraction(%h0: tensor<2x3xf32>, %x: tensor<4x2x3xf32>, %r: tensor<3
   ^bb0(%hh: tensor<2x3xf32>, %xt: tensor<2x3xf32>, %rr: tensor<3x3xf32>):
     %hr = fw.dot_general %hh, %rr contract [1] x [0] batch [] x [] : (tensor<2x3xf32>, tensor<3x3xf32>) -> tensor<2x3xf32>
     %z = fw.add %xt, %hr : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<2x3xf32>
-    %next = fw.tanh %z : (tensor<2x3xf32>) -> tensor<2x3xf32>
+    %next = fw.relu %z : (tensor<2x3xf32>) -> tensor<2x3xf32>
     fw.yield %next : tensor<2x3xf32>
   }
   %dr = fw.gradient %h wrt %r : (tensor<2x3xf32>, tensor<3x3xf32>) -> tensor<3x3xf32>

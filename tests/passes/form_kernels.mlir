@@ -52,6 +52,20 @@ func.func @shared(%x: tensor<100xf32>) -> tensor<100xf32> {
   return %2 : tensor<100xf32>
 }
 
+// A window's maximum and where it is are found together; what comes of the latter follows.
+// CHECK-LABEL: func.func @pooled
+// CHECK-SAME:    %[[X:[a-z0-9]+]]: tensor<2x6x6x8xf32>, %[[DY:[a-z0-9]+]]: tensor<2x3x3x8xf32>
+// CHECK:         %[[BOTH:.*]]:2 = fw.launch @kernels::@{{.*}} ins(%[[X]]) outs({{.*}} -> (tensor<2x3x3x8xf32>, tensor<2x3x3x8xi32>)
+// CHECK:         %[[DX:.*]] = fw.launch @kernels::@{{.*}} ins(%[[DY]], %[[BOTH]]#1) outs
+// CHECK-NOT:     fw.launch
+// CHECK:         return %[[BOTH]]#0, %[[DX]]
+func.func @pooled(%x: tensor<2x6x6x8xf32>, %dy: tensor<2x3x3x8xf32>) -> (tensor<2x3x3x8xf32>, tensor<2x6x6x8xf32>) {
+  %y = fw.max_pool %x window [2, 2] strides [2, 2] padding [0, 0, 0, 0] : (tensor<2x6x6x8xf32>) -> tensor<2x3x3x8xf32>
+  %i = fw.max_pool_indices %x, %y window [2, 2] strides [2, 2] padding [0, 0, 0, 0] : (tensor<2x6x6x8xf32>, tensor<2x3x3x8xf32>) -> tensor<2x3x3x8xi32>
+  %dx = fw.pool_put %dy, %i, %x window [2, 2] strides [2, 2] padding [0, 0, 0, 0] : (tensor<2x3x3x8xf32>, tensor<2x3x3x8xi32>, tensor<2x6x6x8xf32>) -> tensor<2x6x6x8xf32>
+  return %y, %dx : tensor<2x3x3x8xf32>, tensor<2x6x6x8xf32>
+}
+
 // A transpose is a way to read.
 // CHECK-LABEL: func.func @transposed
 // CHECK-COUNT-1: fw.launch

@@ -47,7 +47,8 @@ func.func @elementwise(%h0: tensor<2xf32>, %x: tensor<5x2xf32>) -> tensor<2xf32>
 
 // A recurrent layer and its gradients. The way back begins with the sums, which are stacked. Step by
 // step remains dz, with one contraction; after it comes one contraction over all steps and examples
-// for each weight, one sum for the bias, one contraction for the inputs.
+// for each weight, one sum for the bias, one contraction for the inputs. The recurrent weight, which
+// the way back reads across, is turned once.
 // GRAD-LABEL: @gradients
 // GRAD-SAME:    %[[H0:.*]]: tensor<2x4xf32>, %[[X:.*]]: tensor<5x2x3xf32>, %[[W:.*]]: tensor<3x4xf32>, %[[B:.*]]: tensor<4xf32>, %[[R:.*]]: tensor<4x4xf32>
 // GRAD:        fw.dot_general %[[X]], %[[W]] contract [2] x [0]
@@ -55,9 +56,11 @@ func.func @elementwise(%h0: tensor<2xf32>, %x: tensor<5x2xf32>) -> tensor<2xf32>
 // GRAD:        %{{.*}}, %[[H:[^ ]*]]:2 = fw.scan carry
 // GRAD:          fw.dot_general
 // GRAD-NOT:    fw.dot_general
-// GRAD:        %{{.*}}, %[[DZ:.*]] = fw.scan reverse carry(%{{[^,)]*}}) over(%[[H]]#1) capture(%[[R]])
-// GRAD:          fw.tanh
-// GRAD:          fw.dot_general
+// GRAD:        %[[TURNED:.*]] = fw.transpose %[[R]] permutation = [1, 0]
+// GRAD:        %{{.*}}, %[[DZ:.*]] = fw.scan reverse carry(%{{[^,)]*}}) over(%[[H]]#1) capture(%[[TURNED]])
+// GRAD-NEXT:     ^bb0(%{{.*}}: tensor<2x4xf32>, %{{.*}}: tensor<2x4xf32>, %[[T:.*]]: tensor<4x4xf32>)
+// GRAD-NOT:      fw.tanh
+// GRAD:          fw.dot_general %{{.*}}, %[[T]] contract [1] x [0]
 // GRAD-NOT:      fw.dot_general
 // GRAD:          fw.yield %{{[^,]*}}, %{{[^,]*}} :
 // GRAD-DAG:    fw.dot_general %[[X]], %[[DZ]] contract [0, 1] x [0, 1] batch [] x [] : (tensor<5x2x3xf32>, tensor<5x2x4xf32>) -> tensor<3x4xf32>

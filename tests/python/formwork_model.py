@@ -173,13 +173,15 @@ class Entry:
         state_address = state.ctypes.data if len(state) else None
         run, constants = concrete.run, self.model.info.constants
         # Held by the closure, so that nothing it points to goes away.
-        held = (keep, c_dims, c_buffers, arena, context, state)
+        held = (keep, state)
+
+        arguments = (context, constants, state_address, arena.ctypes.data, c_dims, c_buffers)
 
         def call():
-            status = run(held[4], constants, state_address, held[3].ctypes.data, held[1], held[2])
+            status = run(*arguments)
             assert status == 0, f"{self.name} returned {status}"
 
-        call.arena = arena
+        call.arena, call.arguments, call.held = arena, (run, *arguments), held
         return call, outputs
 
     def __call__(self, *arrays, poison=True):

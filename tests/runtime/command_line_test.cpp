@@ -86,6 +86,13 @@ print(s['trainable_parameters'], s['variables'][0])
             "4 {'name': 'linear/kernel', 'type': 'f32[3,1]'}\n");
 }
 
+TEST_F(CommandLine, RefusesAProfileOfWhatWasNotCompiledForOne) {
+  Result profiled = run("bench --profile");
+  EXPECT_EQ(profiled.status, 1);
+  EXPECT_NE(profiled.output.find("was not compiled to be profiled"), std::string::npos)
+      << profiled.output;
+}
+
 /// Not in every container.
 static bool hasPseudoTerminals() {
   int terminal = posix_openpt(O_RDWR | O_NOCTTY);

@@ -167,8 +167,8 @@ TEST(Fit, KeepsTheEndOfTheDataForValidation) {
   History history = fit(model.instance, data, nullptr, split);
   EXPECT_EQ(history.samples, 2 * 75); // floor(101 * 0.75)
   auto expected = evaluate(model.instance, data, 75, 101, 7);
-  EXPECT_NEAR(series(history, "val_loss")[1], expected[0].second, 1e-6);
-  EXPECT_NEAR(series(history, "val_mae")[1], expected[1].second, 1e-6);
+  EXPECT_NEAR(series(history, "val_loss")[1], expected[0].second.front(), 1e-6);
+  EXPECT_NEAR(series(history, "val_mae")[1], expected[1].second.front(), 1e-6);
 }
 
 TEST(Fit, RefusesASplitThatLeavesNothing) {

@@ -24,7 +24,8 @@ void addSettings(CLI::App &command, CompileOptions &options) {
     command.add_option(name, value, help)->option_text(text)->group(group);
   };
   add("--optimizer", options.settings.optimizer, "NAME",
-      "sgd, adam, or Keras's JSON of one with its settings");
+      "One of Keras's by its name (adam, adamw, rmsprop, ...), or Keras's JSON of one with its "
+      "settings; `formwork ops` has the names of all");
   add("--loss", options.settings.loss, "NAME",
       "mse, sparse_categorical_crossentropy, ..., or Keras's JSON");
   add("--metrics", options.settings.metrics, "NAMES", "Such as accuracy,mae");

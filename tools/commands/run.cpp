@@ -65,7 +65,10 @@ optimizer/layer/variable/slot. What is missing of the optimizer is as in the beg
     {"bench", "How fast a model runs on this machine",
      R"(Examples:
   formwork bench digits.keras --batch-size 32
-  formwork bench digits.keras --train --batch-size 32 --json)",
+  formwork bench digits.keras --train --batch-size 32 --json
+  formwork bench digits.keras --train --profile
+With --profile, which layers and kernels take how much of the time, at how many GF/s and GB/s, beside
+what this machine can do at most.)",
      false},
 };
 
@@ -181,6 +184,12 @@ static bool needsSampleWeights(const CLI::App &command) {
   return false;
 }
 
+/// Whether the program is to tell where its time goes, for which it is compiled otherwise.
+static bool isProfiled(const CLI::App &command) {
+  const CLI::Option *option = command.get_option_no_throw("--profile");
+  return option && option->count();
+}
+
 static void addRunCommand(CLI::App &program, int &status, const Row &row) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App *command = program.add_subcommand(row.name, row.help);
@@ -195,6 +204,7 @@ static void addRunCommand(CLI::App &program, int &status, const Row &row) {
   command->callback([arguments, command, &row, &status] {
     arguments->options.batch = batchSize(*command);
     arguments->options.sampleWeights = row.trains && needsSampleWeights(*command);
+    arguments->options.profile = isProfiled(*command);
     arguments->forwarded = forwarded(*command, row);
     status = report(checkFiles(*command));
     if (!status)

@@ -3,6 +3,7 @@
 
 #include "ir/Dialect.h"
 #include "ir/Retyping.h"
+#include "passes/training/Masks.h"
 
 #include "mlir/IR/AttrTypeSubElements.h"
 
@@ -70,6 +71,7 @@ static void addOutput(func::FuncOp predict, Value value, llvm::StringMap<int> &t
 
 std::vector<std::string> exposeLayers(ModuleOp module) {
   auto predict = module.lookupSymbol<func::FuncOp>("predict");
+  dropMasks(predict);
   Operation *end = predict.front().getTerminator();
   llvm::SetVector<Value> values(end->getOperands().begin(), end->getOperands().end());
   llvm::StringMap<int> taken;

@@ -108,6 +108,9 @@ static FailureOr<Tensor> activation(LayerCall &call) {
 
 static const Argument softmaxArguments[] = {{"axis", isAxisOrAxes, "-1"}};
 
+static constexpr StringLiteral softmaxCallArguments[] = {"mask"};
+static constexpr double largeNegative = -1e9; // Keras's, in place of what the mask leaves out
+
 static FailureOr<Tensor> softmaxLayer(LayerCall &call) {
   FailureOr<Tensor> x = call.singleFloat(1);
   if (failed(x))
@@ -115,7 +118,18 @@ static FailureOr<Tensor> softmaxLayer(LayerCall &call) {
   FailureOr<SmallVector<int64_t>> axes = axesOf(call, *x, "its argument 'axis' names");
   if (failed(axes))
     return failure();
-  x->value = softmax(Expr(call.builder, x->value), *axes).value();
+  FailureOr<Value> mask = call.mask(x->rank());
+  if (failed(mask))
+    return failure();
+  for (const Tensor &given : call.given("mask"))
+    if (!given.element().isInteger(1))
+      return call.fail("its mask must be of booleans");
+  Expr value(call.builder, x->value);
+  if (*mask)
+    value = select(Expr(call.builder, *mask), value, largeNegative);
+  Expr y = softmax(value, *axes);
+  // Where all is left out.
+  x->value = (*mask ? select(Expr(call.builder, *mask), y, 0) : y).value();
   return x;
 }
 
@@ -155,12 +169,14 @@ static FailureOr<Tensor> prelu(LayerCall &call) {
 }
 
 void registerActivationLayers(Registration &layers) {
-  layers.push_back({"Activation", ArgumentTable(activationArguments), activation});
-  layers.push_back({"ReLU", ArgumentTable(reluArguments), applied<reluLayer>});
-  layers.push_back({"LeakyReLU", ArgumentTable(leakyArguments), applied<leakyLayer>});
-  layers.push_back({"ELU", ArgumentTable(eluArguments), applied<eluLayer>});
-  layers.push_back({"Softmax", ArgumentTable(softmaxArguments), softmaxLayer});
-  layers.push_back({"PReLU", ArgumentTable(preluArguments), prelu});
+  layers.push_back({"Activation", ArgumentTable(activationArguments), activation, MaskRule::pass});
+  layers.push_back({"ReLU", ArgumentTable(reluArguments), applied<reluLayer>, MaskRule::pass});
+  layers.push_back(
+      {"LeakyReLU", ArgumentTable(leakyArguments), applied<leakyLayer>, MaskRule::pass});
+  layers.push_back({"ELU", ArgumentTable(eluArguments), applied<eluLayer>, MaskRule::pass});
+  layers.push_back({"Softmax", ArgumentTable(softmaxArguments), softmaxLayer, MaskRule::pass,
+                    softmaxCallArguments});
+  layers.push_back({"PReLU", ArgumentTable(preluArguments), prelu, MaskRule::pass});
 }
 
 } // namespace formwork::keras

@@ -60,7 +60,7 @@ static const Argument embeddingArguments[] = {
     {"embeddings_initializer", isInitializer, "\"uniform\""},
     {"embeddings_regularizer", ofWeight, "null"},
     {"embeddings_constraint", ofWeight, "null"},
-    {"mask_zero", isFalse, "false"},
+    {"mask_zero", isBoolean, "false"},
     {"input_length", anything, "null"}, // of older files; Keras ignores it
     {"weights", onlyDefault, "null"},
     {"lora_rank", onlyDefault, "null"},
@@ -81,6 +81,9 @@ static FailureOr<Tensor> embedding(LayerCall &call) {
   // Anything but int32 and int64 becomes int32, fractions cut off.
   if (!indices->element().isInteger(32) && !indices->element().isInteger(64))
     indices->value = CastOp::create(call.builder, indices->value, call.builder.getI32Type());
+  indices->mask = {};
+  if (call.arguments.flag("mask_zero"))
+    indices->mask = notEqual(Expr(call.builder, indices->value), 0).value();
   indices->value = GatherOp::create(call.builder, *table, indices->value);
   indices->symbols.push_back(fixedSize);
   return indices;
@@ -199,8 +202,8 @@ static FailureOr<Tensor> repeatVector(LayerCall &call) {
 }
 
 void registerCoreLayers(Registration &layers) {
-  layers.push_back({"Dense", ArgumentTable(denseArguments), dense});
-  layers.push_back({"Embedding", ArgumentTable(embeddingArguments), embedding});
+  layers.push_back({"Dense", ArgumentTable(denseArguments), dense, MaskRule::pass});
+  layers.push_back({"Embedding", ArgumentTable(embeddingArguments), embedding, MaskRule::own});
   layers.push_back({"Flatten", ArgumentTable(flattenArguments), flatten});
   layers.push_back({"Permute", ArgumentTable(permuteArguments), permuteLayer});
   layers.push_back({"RepeatVector", ArgumentTable(repeatArguments), repeatVector});

@@ -154,9 +154,11 @@ static FailureOr<Tensor> unitNormalization(LayerCall &call) {
 }
 
 void registerGroupNormalizationLayers(Registration &layers) {
-  layers.push_back({"GroupNormalization", ArgumentTable(groupArguments), groupNormalization});
+  layers.push_back(
+      {"GroupNormalization", ArgumentTable(groupArguments), groupNormalization, MaskRule::pass});
   layers.push_back({"RMSNormalization", ArgumentTable(rmsArguments), rmsNormalization});
-  layers.push_back({"UnitNormalization", ArgumentTable(unitArguments), unitNormalization});
+  layers.push_back(
+      {"UnitNormalization", ArgumentTable(unitArguments), unitNormalization, MaskRule::pass});
 }
 
 } // namespace formwork::keras

@@ -111,7 +111,7 @@ static FailureOr<Tensor> gru(LayerCall &call) {
 
 void registerGru(Registration &layers) {
   static const std::vector<Argument> arguments = recurrentArguments(ownArguments);
-  layers.push_back({"GRU", ArgumentTable(arguments), gru});
+  layers.push_back(recurrentLayer("GRU", arguments, gru));
 }
 
 } // namespace formwork::keras

@@ -52,6 +52,21 @@ FailureOr<Value> optionalWeight(LayerCall &call, StringRef flag, StringRef name,
       {.name = name, .initializer = initializer, .shape = SmallVector<int64_t, 4>(shape)});
 }
 
+LogicalResult broadcast(LayerCall &call, Tensor &sum, const Tensor &input) {
+  for (int64_t i = 0; i < sum.rank(); ++i) {
+    int64_t a = sum.size(i), b = input.size(i);
+    if (a == b && ShapedType::isDynamic(a))
+      call.unify(sum.symbols[i], input.symbols[i]);
+    else if (a != b && a != 1 && b != 1 && (i > 0 || (a >= 0 && b >= 0)))
+      return call.fail(
+          "its inputs have shapes that do not fit together: " + shapeText(sum.type().getShape()) +
+          " and " + shapeText(input.type().getShape()));
+    if (a == 1)
+      sum.symbols[i] = input.symbols[i];
+  }
+  return success();
+}
+
 static Value constantOf(ImplicitLocOpBuilder &builder, ArrayRef<double> values,
                         ArrayRef<int64_t> shape, Type element) {
   auto elements = llvm::map_to_vector(

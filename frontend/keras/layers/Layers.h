@@ -22,6 +22,9 @@ mlir::FailureOr<llvm::SmallVector<int64_t>> axesOf(LayerCall &call, const Tensor
                                                    llvm::StringRef saying);
 mlir::LogicalResult haveFixedSizes(LayerCall &call, const Tensor &x, llvm::ArrayRef<int64_t> axes);
 
+/// Checks that two tensors of one rank broadcast; `sum` gets the symbols of their sum.
+mlir::LogicalResult broadcast(LayerCall &call, Tensor &sum, const Tensor &input);
+
 /// A variable that the layer has if the argument `flag` is true, else null. Its initializer is the
 /// argument `name`_initializer.
 mlir::FailureOr<mlir::Value> optionalWeight(LayerCall &call, llvm::StringRef flag,

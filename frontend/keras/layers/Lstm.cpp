@@ -58,7 +58,7 @@ static FailureOr<Tensor> lstm(LayerCall &call) {
 
 void registerLstm(Registration &layers) {
   static const std::vector<Argument> arguments = recurrentArguments(ownArguments);
-  layers.push_back({"LSTM", ArgumentTable(arguments), lstm});
+  layers.push_back(recurrentLayer("LSTM", arguments, lstm));
 }
 
 } // namespace formwork::keras

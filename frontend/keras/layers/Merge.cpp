@@ -39,20 +39,12 @@ static FailureOr<std::vector<Tensor>> inputsToMerge(LayerCall &call) {
 
 //===--- elementwise -----------------------------------------------------------------------------
 
-/// Checks that the shapes broadcast, and gives the symbols of the result.
-static LogicalResult broadcast(LayerCall &call, Tensor &sum, const Tensor &input) {
-  for (int64_t i = 0; i < sum.rank(); ++i) {
-    int64_t a = sum.size(i), b = input.size(i);
-    if (a == b && ShapedType::isDynamic(a))
-      call.unify(sum.symbols[i], input.symbols[i]);
-    else if (a != b && a != 1 && b != 1 && (i > 0 || (a >= 0 && b >= 0)))
-      return call.fail(
-          "its inputs have shapes that do not fit together: " + shapeText(sum.type().getShape()) +
-          " and " + shapeText(input.type().getShape()));
-    if (a == 1)
-      sum.symbols[i] = input.symbols[i];
-  }
-  return success();
+/// True where any of the inputs' masks is; null if an input has none.
+static Value anyMask(LayerCall &call) {
+  Value any = call.inputs.front().mask;
+  for (const Tensor &input : llvm::drop_begin(call.inputs))
+    any = any && input.mask ? Value(LogicalOrOp::create(call.builder, any, input.mask)) : Value();
+  return any;
 }
 
 template <typename Op> static FailureOr<Tensor> merge(LayerCall &call) {
@@ -65,6 +57,7 @@ template <typename Op> static FailureOr<Tensor> merge(LayerCall &call) {
       return failure();
     result.value = Op::create(call.builder, result.value, input.value);
   }
+  result.mask = anyMask(call);
   return result;
 }
 
@@ -147,19 +140,47 @@ static FailureOr<Tensor> dot(LayerCall &call) {
 
 //===--- Concatenate -----------------------------------------------------------------------------
 
+/// The mask of one input, of all its dimensions but the last: true everywhere if it has none.
+static Value maskOrTrue(LayerCall &call, const Tensor &input) {
+  if (input.mask)
+    return input.mask;
+  // Of the input only the shape is used.
+  Expr index = iotaLike(Expr(call.builder, input.value), input.rank() - 1);
+  return notEqual(maxOver(index, input.rank() - 1), -1).value();
+}
+
+/// Along the last axis the inputs' masks are of the same positions, and any of them will do; along
+/// another they are put one after the other. Null if no input has one.
+static FailureOr<Value> concatenatedMask(LayerCall &call, int64_t axis) {
+  if (llvm::none_of(call.inputs, [](const Tensor &input) { return bool(input.mask); }))
+    return Value();
+  SmallVector<Value> masks;
+  for (const Tensor &input : call.inputs) {
+    masks.push_back(maskOrTrue(call, input));
+    auto type = cast<RankedTensorType>(masks.back().getType());
+    if (type.getRank() != input.rank() - 1)
+      return call.fail("an input of shape " + shapeText(input.type().getShape()) +
+                       " has a mask of shape " + shapeText(type.getShape()) +
+                       "; only masks of all dimensions but the last can be concatenated");
+  }
+  if (axis < call.inputs[0].rank() - 1)
+    return Value(ConcatOp::create(call.builder, masks, axis));
+  Value any = masks.front();
+  for (Value mask : llvm::drop_begin(masks))
+    any = LogicalOrOp::create(call.builder, any, mask);
+  return any;
+}
+
 static const Argument concatenateArguments[] = {{"axis", isAxis, "-1"}};
 
-static FailureOr<Tensor> concatenate(LayerCall &call) {
-  FailureOr<std::vector<Tensor>> inputs = inputsToMerge(call);
-  if (failed(inputs))
-    return failure();
-  Tensor result = inputs->front();
+static FailureOr<Tensor> join(LayerCall &call, ArrayRef<Tensor> inputs) {
+  Tensor result = inputs.front();
   FailureOr<int64_t> axis = call.axisOf(call.arguments.integer("axis"), result.rank());
   if (failed(axis))
     return failure();
   SmallVector<Value> values;
-  bool grows = inputs->size() > 1 && ShapedType::isDynamic(result.size(*axis));
-  for (const Tensor &input : *inputs) {
+  bool grows = inputs.size() > 1 && ShapedType::isDynamic(result.size(*axis));
+  for (const Tensor &input : inputs) {
     for (int64_t i = 0; i < result.rank(); ++i) {
       if (i == *axis)
         continue;
@@ -170,24 +191,47 @@ static FailureOr<Tensor> concatenate(LayerCall &call) {
                          shapeText(input.type().getShape()));
       call.unify(result.symbols[i], input.symbols[i]);
     }
-    grows |= inputs->size() > 1 && ShapedType::isDynamic(input.size(*axis));
+    grows |= inputs.size() > 1 && ShapedType::isDynamic(input.size(*axis));
     values.push_back(input.value);
   }
+  FailureOr<Value> mask = concatenatedMask(call, *axis);
+  if (failed(mask))
+    return failure();
   result.value = ConcatOp::create(call.builder, values, *axis);
+  result.mask = *mask;
   if (grows)
     result.symbols[*axis] = derivedSize;
   return result;
 }
 
+static FailureOr<Tensor> concatenate(LayerCall &call) {
+  FailureOr<std::vector<Tensor>> inputs = inputsToMerge(call);
+  if (failed(inputs))
+    return failure();
+  return join(call, *inputs);
+}
+
+/// The function of keras.ops, of masks.
+static FailureOr<Tensor> concatenateBooleans(LayerCall &call) {
+  for (const Tensor &input : call.inputs)
+    if (!input.element().isInteger(1) || input.rank() != call.inputs[0].rank())
+      return call.fail("it is supported only for booleans, of one rank");
+  if (call.inputs.empty())
+    return call.fail("it must be called with a list of tensors");
+  return join(call, call.inputs);
+}
+
 void registerMergeLayers(Registration &layers) {
-  layers.push_back({"Add", ArgumentTable({}), merge<AddOp>});
-  layers.push_back({"Subtract", ArgumentTable({}), subtract});
-  layers.push_back({"Average", ArgumentTable({}), average});
-  layers.push_back({"Maximum", ArgumentTable({}), merge<MaximumOp>});
-  layers.push_back({"Minimum", ArgumentTable({}), merge<MinimumOp>});
+  layers.push_back({"Add", ArgumentTable({}), merge<AddOp>, MaskRule::own});
+  layers.push_back({"Subtract", ArgumentTable({}), subtract, MaskRule::own});
+  layers.push_back({"Average", ArgumentTable({}), average, MaskRule::own});
+  layers.push_back({"Maximum", ArgumentTable({}), merge<MaximumOp>, MaskRule::own});
+  layers.push_back({"Minimum", ArgumentTable({}), merge<MinimumOp>, MaskRule::own});
   layers.push_back({"Dot", ArgumentTable(dotArguments), dot});
-  layers.push_back({"Multiply", ArgumentTable({}), merge<MulOp>});
-  layers.push_back({"Concatenate", ArgumentTable(concatenateArguments), concatenate});
+  layers.push_back({"Multiply", ArgumentTable({}), merge<MulOp>, MaskRule::own});
+  layers.push_back({"ops.Concatenate", ArgumentTable(concatenateArguments), concatenateBooleans});
+  layers.push_back(
+      {"Concatenate", ArgumentTable(concatenateArguments), concatenate, MaskRule::own});
 }
 
 } // namespace formwork::keras

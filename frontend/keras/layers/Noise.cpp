@@ -206,15 +206,17 @@ static FailureOr<Tensor> activityRegularization(LayerCall &call) {
 }
 
 void registerNoiseLayers(Registration &layers) {
-  layers.push_back({"Dropout", ArgumentTable(dropoutArguments), dropout});
-  layers.push_back({"SpatialDropout1D", ArgumentTable(spatial1dArguments), spatialDropout<1>});
-  layers.push_back({"SpatialDropout2D", ArgumentTable(spatialArguments), spatialDropout<2>});
-  layers.push_back({"SpatialDropout3D", ArgumentTable(spatialArguments), spatialDropout<3>});
-  layers.push_back({"AlphaDropout", ArgumentTable(alphaDropoutArguments), alphaDropout});
-  layers.push_back({"GaussianDropout", ArgumentTable(gaussianDropoutArguments), gaussianDropout});
-  layers.push_back(
-      {"ActivityRegularization", ArgumentTable(activityArguments), activityRegularization});
-  layers.push_back({"GaussianNoise", ArgumentTable(gaussianNoiseArguments), gaussianNoise});
+  auto add = [&](StringRef name, ArrayRef<Argument> arguments, LayerBuilder build) {
+    layers.push_back({name, ArgumentTable(arguments), build, MaskRule::pass});
+  };
+  add("Dropout", dropoutArguments, dropout);
+  add("SpatialDropout1D", spatial1dArguments, spatialDropout<1>);
+  add("SpatialDropout2D", spatialArguments, spatialDropout<2>);
+  add("SpatialDropout3D", spatialArguments, spatialDropout<3>);
+  add("AlphaDropout", alphaDropoutArguments, alphaDropout);
+  add("GaussianDropout", gaussianDropoutArguments, gaussianDropout);
+  add("GaussianNoise", gaussianNoiseArguments, gaussianNoise);
+  add("ActivityRegularization", activityArguments, activityRegularization);
 }
 
 } // namespace formwork::keras

@@ -56,9 +56,43 @@ static Value blend(LayerCall &call, Value moving, Value batch) {
   return AddOp::create(call.builder, old, fresh);
 }
 
+namespace {
+struct Normalized {
+  Value y, mean, variance;
+};
+} // namespace
+
+/// By the moments of what the mask leaves: of the formula's sums none counts what it does not.
+static Normalized normalizeMasked(LayerCall &call, const Tensor &x, Value mask, int64_t axis,
+                                  Value gamma, Value beta) {
+  constexpr double tiny = 1e-7; // keras.config.epsilon()
+  ImplicitLocOpBuilder &b = call.builder;
+  SmallVector<int64_t> axes;
+  for (int64_t i = 0; i < x.rank(); ++i)
+    if (i != axis)
+      axes.push_back(i);
+  Expr value(b, x.value);
+  Expr counts = broadcastLike(Expr(b, mask), value, x.rank() - 1);
+  Expr number = sum(castTo(counts, call.dtype), axes) + tiny;
+  auto along = [&](Expr vector) -> Expr {
+    return {b, alongAxis(b, vector.value(), axis, x.rank())};
+  };
+  Expr mean = sum(select(counts, value, 0), axes) / number;
+  Expr centred = value - along(mean);
+  Expr variance = sum(square(select(counts, centred, 0)), axes) / number;
+  Expr scale = rsqrt(variance + call.arguments.number("epsilon")) * Expr(b, gamma);
+  Expr y = centred * along(scale) + along(Expr(b, beta));
+  return {y.value(), mean.value(), variance.value()};
+}
+
+static constexpr StringLiteral batchCallArguments[] = {"training", "mask"};
+
 static FailureOr<Tensor> batchNormalization(LayerCall &call) {
   FailureOr<Tensor> x = call.singleNumeric(1);
   if (failed(x))
+    return failure();
+  FailureOr<Value> mask = call.mask(x->rank() - 1);
+  if (failed(mask))
     return failure();
   FailureOr<int64_t> axis = call.axisOf(call.arguments.integer("axis"), x->rank());
   if (failed(axis) || failed(haveFixedSizes(call, *x, *axis)))
@@ -79,12 +113,18 @@ static FailureOr<Tensor> batchNormalization(LayerCall &call) {
   double epsilon = call.arguments.number("epsilon");
   // A frozen layer infers, also while the rest of the model trains.
   if (call.training && call.trainable()) {
-    auto normalized = BatchNormOp::create(b, x->value, orFilled(variables->gamma, 1),
-                                          orFilled(variables->beta, 0), b.getI64IntegerAttr(*axis),
-                                          b.getF64FloatAttr(epsilon));
-    call.assign("moving_mean", blend(call, variables->mean, normalized.getMean()));
-    call.assign("moving_variance", blend(call, variables->variance, normalized.getVariance()));
-    x->value = normalized.getY();
+    Value gamma = orFilled(variables->gamma, 1), beta = orFilled(variables->beta, 0);
+    Normalized result;
+    if (*mask) {
+      result = normalizeMasked(call, *x, *mask, *axis, gamma, beta);
+    } else {
+      auto op = BatchNormOp::create(b, x->value, gamma, beta, b.getI64IntegerAttr(*axis),
+                                    b.getF64FloatAttr(epsilon));
+      result = {op.getY(), op.getMean(), op.getVariance()};
+    }
+    call.assign("moving_mean", blend(call, variables->mean, result.mean));
+    call.assign("moving_variance", blend(call, variables->variance, result.variance));
+    x->value = result.y;
     return x;
   }
   // x * inv + (beta - mean * inv), as tf.nn.batch_normalization.
@@ -154,8 +194,10 @@ static FailureOr<Tensor> layerNormalization(LayerCall &call) {
 }
 
 void registerNormalizationLayers(Registration &layers) {
-  layers.push_back({"BatchNormalization", ArgumentTable(batchArguments), batchNormalization});
-  layers.push_back({"LayerNormalization", ArgumentTable(layerArguments), layerNormalization});
+  layers.push_back({"BatchNormalization", ArgumentTable(batchArguments), batchNormalization,
+                    MaskRule::pass, batchCallArguments});
+  layers.push_back(
+      {"LayerNormalization", ArgumentTable(layerArguments), layerNormalization, MaskRule::pass});
 }
 
 } // namespace formwork::keras

@@ -117,6 +117,29 @@ template <size_t rank, typename Reduction> static FailureOr<Tensor> globalPoolin
   return y;
 }
 
+static constexpr StringLiteral averageCallArguments[] = {"mask"};
+
+/// Of sequences, the mean of those steps that the mask leaves.
+static FailureOr<Tensor> averageOfSteps(LayerCall &call) {
+  FailureOr<Tensor> x = call.singleFloat(3, 3);
+  if (failed(x))
+    return failure();
+  FailureOr<Value> mask = call.mask(2);
+  if (failed(mask))
+    return failure();
+  FailureOr<Tensor> y = globalPooling<1, ReduceMeanOp>(call);
+  if (failed(y) || !*mask)
+    return y;
+  if (isChannelsFirst(call))
+    return call.fail("its input has a mask, which is of steps only if the channels are last");
+  bool keep = call.arguments.flag("keepdims");
+  Expr value(call.builder, x->value);
+  Expr counts = broadcastLike(Expr(call.builder, *mask), value, 2);
+  Expr total = sum(select(counts, value, 0), 1, keep);
+  y->value = (total / sum(castTo(counts, x->element()), 1, keep)).value();
+  return y;
+}
+
 template <size_t rank>
 static void registerPoolings(Registration &layers, std::array<StringRef, 4> names) {
   auto add = [&](StringRef name, ArrayRef<Argument> arguments, LayerBuilder build) {
@@ -125,7 +148,11 @@ static void registerPoolings(Registration &layers, std::array<StringRef, 4> name
   add(names[0], poolingArguments<rank>, pooling<rank, maxima>);
   add(names[1], poolingArguments<rank>, pooling<rank, averages>);
   add(names[2], globalPoolingArguments, globalPooling<rank, ReduceMaxOp>);
-  add(names[3], globalPoolingArguments, globalPooling<rank, ReduceMeanOp>);
+  if constexpr (rank == 1)
+    layers.push_back({names[3], ArgumentTable(globalPoolingArguments), averageOfSteps,
+                      MaskRule::drop, averageCallArguments});
+  else
+    add(names[3], globalPoolingArguments, globalPooling<rank, ReduceMeanOp>);
 }
 
 void registerPoolingLayers(Registration &layers) {

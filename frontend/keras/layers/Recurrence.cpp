@@ -1,7 +1,10 @@
 // The scan that recurrent layers are, and what their cells have in common.
+//
+// A step that the mask leaves out keeps the states. Refuses to keep states from batch to batch.
 #include "frontend/keras/layers/Recurrence.h"
 
 #include "frontend/keras/Activations.h"
+#include "ir/Scan.h"
 
 using namespace mlir;
 
@@ -23,16 +26,15 @@ static const Argument sharedArguments[] = {
     {"dropout", isRate, "0.0"},
     {"recurrent_dropout", isRate, "0.0"},
     {"return_sequences", isBoolean, "false"},
-    {"return_state", isFalse, "false"},
+    {"return_state", isBoolean, "false"},
     {"go_backwards", isBoolean, "false"},
     {"stateful", isStateless, "false"},
+    {"unroll", isBoolean, "false"}, // changes what zero_output_for_mask does, if anything
     // These change how Keras computes, not what.
     {"seed", anything, "null"},
-    {"unroll", anything, "false"},
     {"use_cudnn", anything, "\"auto\""},
     // 1 drops inputs for each gate on its own, if they are dropped.
     {"implementation", isInteger, "2"},
-    // Means nothing without a mask.
     {"zero_output_for_mask", isBoolean, "false"},
 };
 
@@ -157,20 +159,137 @@ static Value backwards(LayerCall &call, Value stacked) {
   return GatherOp::create(b, stacked, SubOp::create(b, last, index).getResult());
 }
 
-/// The body: (states..., projected step, captures...) -> (states..., output?).
-static void emitBody(LayerCall &call, RecurrentCell &cell, Block &body) {
-  OpBuilder::InsertionGuard guard(call.builder);
-  call.builder.setInsertionPointToEnd(&body);
-  ValueRange arguments = body.getArguments();
-  SmallVector<Value> yielded = cell.step(arguments.take_front(cell.states), arguments[cell.states],
-                                         arguments.drop_front(cell.states + 1));
-  if (call.arguments.flag("return_sequences"))
-    yielded.push_back(yielded.front());
-  YieldOp::create(call.builder, yielded);
+namespace {
+/// The scan of one call of a recurrent layer.
+class Recurrence {
+public:
+  Recurrence(LayerCall &call, RecurrentCell &cell)
+      : call(call), cell(cell), b(call.builder), sequences(call.arguments.flag("return_sequences")),
+        reverse(call.arguments.flag("go_backwards")),
+        zeroes(call.inBidirectional ? sequences : call.arguments.flag("zero_output_for_mask")) {}
+
+  FailureOr<Tensor> emit();
+
+private:
+  LayerCall &call;
+  RecurrentCell &cell;
+  ImplicitLocOpBuilder &b;
+  const bool sequences, reverse;
+  bool zeroes; // outputs of masked steps are 0, else those of the step before
+  bool zeroesAfterwards = false;
+  bool carriesOutput = false; // beside the state, which the output else is
+  Value mask;                 // [t, n], or null
+  SmallVector<Value> initials;
+
+  LogicalResult readInitials(const Tensor &x, Value like);
+  LogicalResult readMask(const Tensor &x, Value like);
+  ScanOp scan(Value projected, ValueRange captures, Value like);
+  void emitBody(Block &body);
+  Value chosen(Value mask, Value fresh, Value old);
+  Value stackedOutputs(ScanOp scan);
+};
+} // namespace
+
+/// Zeros, or what the call was given.
+LogicalResult Recurrence::readInitials(const Tensor &x, Value like) {
+  std::vector<Tensor> given = call.given("initial_state");
+  if (given.empty()) {
+    initials.assign(cell.states, filledLike(call, 0, like));
+    return success();
+  }
+  if (given.size() != cell.states)
+    return call.fail("it is given " + std::to_string(given.size()) + " initial states; it has " +
+                     std::to_string(cell.states));
+  for (Tensor &state : given) {
+    int64_t shape[] = {x.size(0), cell.units};
+    if (!state.isFloat() || state.type().getShape() != ArrayRef(shape))
+      return call.fail("its initial state has shape " + shapeText(state.type().getShape()) +
+                       "; it must be of floating-point numbers of shape " + shapeText(shape));
+    call.unify(state.symbols[0], x.symbols[0]);
+    initials.push_back(state.value);
+  }
+  return success();
 }
 
-FailureOr<Tensor> recurrence(LayerCall &call, RecurrentCell &cell) {
-  ImplicitLocOpBuilder &b = call.builder;
+LogicalResult Recurrence::readMask(const Tensor &x, Value like) {
+  FailureOr<Value> given = call.mask(2);
+  if (failed(given) || !*given)
+    return LogicalResult(given);
+  mask = TransposeOp::create(b, *given, ArrayRef<int64_t>{1, 0});
+  // Keras unrolled zeroes the outputs afterwards, with the mask in the order of the input.
+  bool afterwards = zeroes && sequences && reverse && call.arguments.flag("unroll");
+  carriesOutput = (zeroes && !afterwards) || !call.given("initial_state").empty();
+  zeroes = zeroes && !afterwards;
+  zeroesAfterwards = afterwards;
+  if (carriesOutput)
+    initials.push_back(filledLike(call, 0, like));
+  return success();
+}
+
+/// `fresh` where the step's mask, of [n], is true, else `old`.
+Value Recurrence::chosen(Value mask, Value fresh, Value old) {
+  Value wide = BroadcastLikeOp::create(b, mask, fresh, ArrayRef<int64_t>{1});
+  return SelectOp::create(b, wide, fresh, old);
+}
+
+/// (states..., output before?, projected step, mask?, captures...) ->
+/// (states..., output?, output to stack?)
+void Recurrence::emitBody(Block &body) {
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToEnd(&body);
+  ValueRange arguments = body.getArguments();
+  auto take = [&](size_t count) {
+    ValueRange taken = arguments.take_front(count);
+    arguments = arguments.drop_front(count);
+    return taken;
+  };
+  ValueRange states = take(cell.states), before = take(carriesOutput), projected = take(1),
+             masks = take(mask ? 1 : 0);
+  SmallVector<Value> yielded = cell.step(states, projected[0], arguments);
+  Value output = yielded.front();
+  if (mask)
+    for (auto [fresh, old] : llvm::zip_equal(yielded, states))
+      fresh = chosen(masks[0], fresh, old);
+  if (carriesOutput)
+    yielded.push_back(chosen(masks[0], output, zeroes ? filledLike(call, 0, output) : before[0]));
+  if (sequences)
+    yielded.push_back(carriesOutput ? yielded.back() : yielded.front());
+  YieldOp::create(b, yielded);
+}
+
+ScanOp Recurrence::scan(Value projected, ValueRange captures, Value like) {
+  auto type = cast<RankedTensorType>(projected.getType());
+  auto state = cast<RankedTensorType>(like.getType());
+  SmallVector<Type> stacked;
+  if (sequences)
+    stacked.push_back(
+        RankedTensorType::get({type.getDimSize(0), state.getDimSize(0), cell.units}, call.dtype));
+  SmallVector<Value> steps{projected};
+  if (mask)
+    steps.push_back(mask);
+  auto scan = ScanOp::create(b, ValueRange(initials).getTypes(), stacked, initials, steps, captures,
+                             reverse);
+  SmallVector<Type> types = scanBodyTypes(initials, steps, captures);
+  Block &body = scan.getBody().emplaceBlock();
+  body.addArguments(types, SmallVector<Location>(types.size(), b.getLoc()));
+  emitBody(body);
+  return scan;
+}
+
+/// [t, n, u], in the order in which they were computed, or in that of the inputs.
+Value Recurrence::stackedOutputs(ScanOp scan) {
+  Value outputs = scan.getStacked()[0];
+  if (!reverse || (call.inBidirectional && !zeroesAfterwards))
+    return outputs;
+  outputs = backwards(call, outputs);
+  if (!zeroesAfterwards)
+    return outputs;
+  Expr kept = broadcastLike(Expr(b, mask), Expr(b, outputs), 2);
+  outputs = select(kept, Expr(b, outputs), 0).value();
+  return call.inBidirectional ? backwards(call, outputs) : outputs;
+}
+
+FailureOr<Tensor> Recurrence::emit() {
   FailureOr<Tensor> x = call.singleFloat(3, 3);
   if (failed(x))
     return failure();
@@ -178,37 +297,37 @@ FailureOr<Tensor> recurrence(LayerCall &call, RecurrentCell &cell) {
     return call.fail("the last dimension of its input must have a fixed size");
   if (failed(cell.declareWeights(x->size(2))))
     return failure();
-  bool sequences = call.arguments.flag("return_sequences");
-  bool reverse = call.arguments.flag("go_backwards");
 
   Tensor steps = permute(b, *x, {1, 0, 2});
   Value projected = cell.project(steps.value);
-  auto projectedType = cast<RankedTensorType>(projected.getType());
   // Of the projection only the shape is used: [n, u].
   Value sum = ReduceSumOp::create(b, projected, ArrayRef<int64_t>{0}, /*keepdims=*/false);
   Value like = SliceOp::create(b, sum, ArrayRef<int64_t>{0, 0}, ArrayRef<int64_t>{-1, cell.units},
                                ArrayRef<int64_t>{1, 1});
-  SmallVector<Value> initials(cell.states, filledLike(call, 0, like));
-  SmallVector<Value> captures = cell.captures(like);
+  if (failed(readInitials(*x, like)) || failed(readMask(*x, like)))
+    return failure();
+  ScanOp scan = this->scan(projected, cell.captures(like), like);
 
-  auto state = cast<RankedTensorType>(like.getType());
-  SmallVector<Type> stacked;
-  if (sequences)
-    stacked.push_back(
-        RankedTensorType::get({x->size(1), state.getDimSize(0), cell.units}, call.dtype));
-  auto scan = ScanOp::create(b, ValueRange(initials).getTypes(), stacked, initials,
-                             ValueRange{projected}, captures, reverse);
-  SmallVector<Type> types(cell.states, state);
-  types.push_back(RankedTensorType::get(projectedType.getShape().drop_front(), call.dtype));
-  llvm::append_range(types, ValueRange(captures).getTypes());
-  Block &body = scan.getBody().emplaceBlock();
-  body.addArguments(types, SmallVector<Location>(types.size(), b.getLoc()));
-  emitBody(call, cell, body);
-
+  SmallVector<int64_t, 4> ofState{x->symbols[0], fixedSize};
+  if (call.arguments.flag("return_state"))
+    for (Value state : scan.getFinals().take_front(cell.states))
+      call.alsoReturn({state, ofState});
   if (!sequences)
-    return Tensor{scan.getFinals()[0], {x->symbols[0], fixedSize}};
-  Value outputs = reverse ? backwards(call, scan.getStacked()[0]) : scan.getStacked()[0];
-  return permute(b, {outputs, {x->symbols[1], x->symbols[0], fixedSize}}, {1, 0, 2});
+    return Tensor{scan.getFinals()[carriesOutput ? cell.states : 0], ofState};
+  Tensor y =
+      permute(b, {stackedOutputs(scan), {x->symbols[1], x->symbols[0], fixedSize}}, {1, 0, 2});
+  y.mask = call.passedMask();
+  return y;
+}
+
+FailureOr<Tensor> recurrence(LayerCall &call, RecurrentCell &cell) {
+  return Recurrence(call, cell).emit();
+}
+
+LayerClass recurrentLayer(StringRef name, ArrayRef<Argument> arguments, LayerBuilder build) {
+  static constexpr StringLiteral callArguments[] = {"initial_state", "mask", "training"};
+  constexpr size_t outputsAndStates = 1 + 2;
+  return {name, ArgumentTable(arguments), build, MaskRule::own, callArguments, outputsAndStates};
 }
 
 } // namespace formwork::keras

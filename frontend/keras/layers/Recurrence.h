@@ -5,6 +5,7 @@
 // side by side, in Keras's order.
 #pragma once
 
+#include "frontend/keras/Registry.h"
 #include "frontend/keras/layers/Layers.h"
 
 namespace formwork::keras {
@@ -60,7 +61,11 @@ private:
   llvm::StringRef name;
 };
 
-/// Emits the layer whose steps `cell` computes.
+/// Emits the layer whose steps `cell` computes: its output, then its states if it returns them.
 mlir::FailureOr<Tensor> recurrence(LayerCall &call, RecurrentCell &cell);
+
+/// A recurrent layer's row; the arguments outlive it.
+LayerClass recurrentLayer(llvm::StringRef name, llvm::ArrayRef<Argument> arguments,
+                          LayerBuilder build);
 
 } // namespace formwork::keras

@@ -24,7 +24,7 @@ static FailureOr<Tensor> simpleRnn(LayerCall &call) {
 
 void registerSimpleRnn(Registration &layers) {
   static const std::vector<Argument> arguments = recurrentArguments({});
-  layers.push_back({"SimpleRNN", ArgumentTable(arguments), simpleRnn});
+  layers.push_back(recurrentLayer("SimpleRNN", arguments, simpleRnn));
 }
 
 } // namespace formwork::keras

@@ -7,9 +7,11 @@ which returns the new node, or None if what it drew does not fit there.
 
 from families import (
     activation,
+    attention,
     convolution,
     core,
     embedding,
+    masking,
     merge,
     noise,
     normalization,
@@ -31,6 +33,8 @@ FAMILIES = [
     resizing,
     recurrent,
     embedding,
+    masking,
+    attention,
 ]
 
 # Shapes decide which values are possible at a place; what does not fit (a stride beside a dilation,

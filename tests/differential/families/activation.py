@@ -36,6 +36,8 @@ def over_axes(layer, argument):
     """The axes that a tensor of this rank has."""
 
     def build(draft, at):
+        if layer == "Softmax" and draft.is_masked(at):  # Keras cannot broadcast a mask of steps
+            return None
         rank = len(draft.shapes[at])
         possible = [
             axes

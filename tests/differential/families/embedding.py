@@ -1,7 +1,7 @@
 """Embedding, which only tokens lead to."""
 
 ARGUMENTS = {
-    "Embedding": {"input_dim": [11, 50], "output_dim": [1, 3, 8], "mask_zero": [False]},
+    "Embedding": {"input_dim": [11, 50], "output_dim": [1, 3, 8], "mask_zero": [False, True]},
 }
 
 

@@ -39,7 +39,8 @@ def pooling(layer):
 
 def global_pooling(layer):
     def build(draft, at):
-        args = draft.arguments(layer)
+        masked = layer == "GlobalAveragePooling1D" and draft.is_masked(at)  # a mask of steps
+        args = draft.arguments(layer, **({"data_format": "channels_last"} if masked else {}))
         image = planes(draft.shapes[at], args["data_format"])
         one = [1] * (len(image) - 1) + image[-1:]
         shape = from_planes(one, args["data_format"]) if args["keepdims"] else image[-1:]
