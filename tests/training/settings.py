@@ -21,7 +21,7 @@ def penalized(rng):
     hidden = layers.ActivityRegularization(l1=0.04)(layers.Conv1D(3, 2, activity_regularizer="l1")(hidden))
     frozen = layers.Dense(4, activity_regularizer=regularizers.L2(0.5), kernel_regularizer="l2", trainable=False)
     hidden = frozen(layers.Flatten()(layers.Dropout(0.0)(hidden)))
-    hidden = layers.BatchNormalization(activity_regularizer=regularizers.OrthogonalRegularizer(0.1, "columns"))(hidden)
+    hidden = layers.BatchNormalization(activity_regularizer=regularizers.L1(0.1))(hidden)
     model = keras.Model(inputs, layers.Dense(2, name="out", activity_regularizer="l2", kernel_regularizer="l1")(hidden))
     model.compile("adam", "mse", metrics=["mae"])
     return model, {"x": rng.normal(size=(COUNT, 6, 4)), "out": rng.normal(size=(COUNT, 2))}, {}
