@@ -115,9 +115,10 @@ def sequences(rng, kinds, weights):
 def split(model, data, weights):
     """As fit takes them: inputs, targets, weights."""
     inputs, targets = models.split(model, data)
-    if len(weights) > 1:
-        names = model.output_names  # Keras takes dictionaries of targets, but not of weights
-        return inputs, [targets[n] for n in names], [weights[f"{n}_sample_weight"] for n in names]
+    names = model.output_names
+    if len(names) > 1:  # Keras takes dictionaries of targets, but no weights beside them
+        own = [weights.get(f"{n}_sample_weight", weights.get("sample_weight")) for n in names]
+        return inputs, [targets[n] for n in names], own
     return inputs, targets, *weights.values()
 
 
