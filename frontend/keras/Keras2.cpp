@@ -196,12 +196,13 @@ static std::string optimizerOf(const Json &optimizer) {
                    member("config", objectOf(arguments))});
 }
 
-/// A loss's or a metric's object, wherever it stands: in lists and dictionaries over outputs.
-static std::string objectiveOf(const Json &value) {
+/// A loss's or a metric's object, wherever it stands: in lists and dictionaries over outputs. Keras
+/// 3 looks for it in `module`.
+static std::string objectiveOf(const Json &value, std::string_view module) {
   std::vector<std::string> parts;
   if (const Json::Array *elements = value.array()) {
     for (const Json &element : *elements)
-      parts.push_back(objectiveOf(element));
+      parts.push_back(objectiveOf(element, module));
     return listOf(parts);
   }
   if (!value.object())
@@ -212,11 +213,13 @@ static std::string objectiveOf(const Json &value) {
     bool shortcut = config->text("name") == "accuracy" || config->text("name") == "acc";
     return quotedJson(config->text(shortcut ? "name" : "fn"));
   }
+  if (config && !value.text("class_name").empty() && !value.find("module"))
+    parts = {member("module", quotedJson(module)), member("registered_name", "null")};
   for (const Json::Member &part : *value.object())
     if (part.key == "reduction" && part.value.string() && *part.value.string() == "auto")
       parts.push_back(member(part.key, quotedJson("sum_over_batch_size")));
     else
-      parts.push_back(member(part.key, objectiveOf(part.value)));
+      parts.push_back(member(part.key, objectiveOf(part.value, module)));
   return objectOf(parts);
 }
 
@@ -228,7 +231,9 @@ std::string trainingFromKeras2(const Json &training) {
     if (setting.key == "optimizer_config")
       parts.push_back(member(setting.key, optimizerOf(setting.value)));
     else if (setting.key != "sample_weight_mode")
-      parts.push_back(member(setting.key, objectiveOf(setting.value)));
+      parts.push_back(member(
+          setting.key,
+          objectiveOf(setting.value, setting.key == "loss" ? "keras.losses" : "keras.metrics")));
   return objectOf(parts);
 }
 
