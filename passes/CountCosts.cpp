@@ -2,7 +2,7 @@
 //
 //   fw.flops    as countFlops has it
 //   fw.bytes    of its buffers, each read or written whole, or both
-//   fw.layers   the layers that its kernel has ops of
+//   fw.layers   those of its kernel
 //
 // What depends on sizes that are not known yet is left out.
 #include "passes/Flops.h"
@@ -45,15 +45,6 @@ static std::optional<int64_t> bytesOf(LaunchOp launch) {
   return sum;
 }
 
-static ArrayAttr layersOf(func::FuncOp kernel) {
-  llvm::SetVector<StringRef> names;
-  kernel.walk([&](Operation *op) {
-    if (StringRef name = layerName(op->getLoc()); !name.empty() && op != kernel)
-      names.insert(name);
-  });
-  return Builder(kernel.getContext()).getStrArrayAttr(names.getArrayRef());
-}
-
 namespace {
 struct CountCosts : impl::CountCostsBase<CountCosts> {
   void runOnOperation() override {
@@ -61,7 +52,8 @@ struct CountCosts : impl::CountCostsBase<CountCosts> {
     Builder builder(&getContext());
     getOperation().walk([&](LaunchOp launch) {
       auto kernel = tables.lookupNearestSymbolFrom<func::FuncOp>(launch, launch.getKernelAttr());
-      launch->setAttr("fw.layers", layersOf(kernel));
+      if (auto layers = kernel->getAttrOfType<ArrayAttr>("fw.layers"))
+        launch->setAttr("fw.layers", layers);
       if (auto flops = countFlops(kernel))
         launch->setAttr("fw.flops", builder.getI64IntegerAttr(*flops));
       if (auto bytes = bytesOf(launch))

@@ -322,11 +322,8 @@ static bool reduceSameWindows(linalg::LinalgOp a, linalg::LinalgOp b) {
   if (isPointwise(a) || isPointwise(b) || a.getStaticLoopRanges() != b.getStaticLoopRanges() ||
       a.getIteratorTypesArray() != b.getIteratorTypesArray())
     return false;
-  auto isWindow = [](linalg::LinalgOp op, OpOperand *input) {
-    return !op.getMatchingIndexingMap(input).isProjectedPermutation(/*allowZeroInResults=*/true);
-  };
   return llvm::any_of(a.getDpsInputOperands(), [&](OpOperand *image) {
-    return isWindow(a, image) && llvm::any_of(b.getDpsInputOperands(), [&](OpOperand *other) {
+    return slidesOver(a, image) && llvm::any_of(b.getDpsInputOperands(), [&](OpOperand *other) {
              return other->get() == image->get() &&
                     a.getMatchingIndexingMap(image) == b.getMatchingIndexingMap(other);
            });

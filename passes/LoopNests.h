@@ -11,10 +11,13 @@ inline bool isPointwise(mlir::linalg::LinalgOp op) {
 }
 
 /// A window slides over an input: an index is a sum of loops.
+inline bool slidesOver(mlir::linalg::LinalgOp op, mlir::OpOperand *input) {
+  return !op.getMatchingIndexingMap(input).isProjectedPermutation(/*allowZeroInResults=*/true);
+}
+
 inline bool slides(mlir::linalg::LinalgOp op) {
-  return llvm::any_of(op.getDpsInputOperands(), [&](mlir::OpOperand *input) {
-    return !op.getMatchingIndexingMap(input).isProjectedPermutation(/*allowZeroInResults=*/true);
-  });
+  return llvm::any_of(op.getDpsInputOperands(),
+                      [&](mlir::OpOperand *input) { return slidesOver(op, input); });
 }
 
 /// A sliding window, or a product of two inputs of which each lacks a loop of the other: elements

@@ -26,7 +26,8 @@ func.func @any(%x: memref<?xf32>, %arena: memref<64xi8> {fw.arena}) {
 
 module @kernels {
   func.func private @dense(%x: tensor<4x16xf32>, %w: tensor<16x8xf32>, %z: tensor<4x8xf32>,
-                           %y: tensor<4x8xf32>) -> tensor<4x8xf32> {
+                           %y: tensor<4x8xf32>) -> tensor<4x8xf32>
+      attributes {fw.layers = ["first", "second"]} {
     %zero = arith.constant 0.0 : f32
     %0 = linalg.fill ins(%zero : f32) outs(%y : tensor<4x8xf32>) -> tensor<4x8xf32>
     %1 = linalg.matmul ins(%x, %w : tensor<4x16xf32>, tensor<16x8xf32>)
@@ -35,7 +36,8 @@ module @kernels {
         outs(%y : tensor<4x8xf32>) -> tensor<4x8xf32> loc("second")
     return %2 : tensor<4x8xf32>
   }
-  func.func private @double(%y: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  func.func private @double(%y: tensor<4x8xf32>) -> tensor<4x8xf32>
+      attributes {fw.layers = []} {
     %0 = linalg.add ins(%y, %y : tensor<4x8xf32>, tensor<4x8xf32>)
         outs(%y : tensor<4x8xf32>) -> tensor<4x8xf32>
     return %0 : tensor<4x8xf32>
