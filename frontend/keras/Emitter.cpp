@@ -219,9 +219,10 @@ FunctionEmitter::Outputs FunctionEmitter::emitCall(const Layer &layer, CallOpera
     return {};
   Outputs outputs{*output};
   llvm::append_range(outputs, call.furtherOutputs);
-  for (const Tensor &each : outputs)
-    if (failed(call.penalize(each)))
-      return {};
+  if (!layer.kind->regularizesParts)
+    for (const Tensor &each : outputs)
+      if (failed(call.regularize(each)))
+        return {};
   giveMasks(layer, call, outputs);
   return outputs;
 }

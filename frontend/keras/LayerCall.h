@@ -70,6 +70,9 @@ struct CallOperands {
   /// A Bidirectional gives its layers zero_output_for_mask where they return sequences, and wants
   /// those in the order of the inputs.
   bool inBidirectional = false;
+  /// Whether the loss has a part for what the layer regularizes of its outputs. A TimeDistributed
+  /// calls its layer past what Keras adds losses with; layers of a model within are not affected.
+  bool regularizesActivity = true;
 };
 
 /// Calls a layer that another one wraps; empty if that failed.
@@ -84,14 +87,15 @@ public:
             mlir::ImplicitLocOpBuilder &builder, CallOperands operands, bool training,
             InnerEmitter emitter)
       : builder(builder), inputs(std::move(operands.inputs)), isList(operands.isList),
-        inBidirectional(operands.inBidirectional), training(training),
+        inBidirectional(operands.inBidirectional),
+        regularizesActivity(operands.regularizesActivity), training(training),
         arguments(*layer.config, layer.kind->arguments), dtype(layer.dtype), module(module),
         layer(layer), state(state), further(std::move(operands.further)),
         literals(std::move(operands.literals)), emitter(std::move(emitter)) {}
 
   mlir::ImplicitLocOpBuilder &builder;
   std::vector<Tensor> inputs; // floats among them are of `dtype`, as Keras's autocast has it
-  const bool isList, inBidirectional;
+  const bool isList, inBidirectional, regularizesActivity;
   const bool training; // as in call(training=...)
   const Arguments arguments;
   const mlir::FloatType dtype;
@@ -145,7 +149,9 @@ public:
   void assign(llvm::StringRef name, mlir::Value value);
 
   /// What the layer's activity_regularizer makes of an output becomes a part of the loss.
-  mlir::LogicalResult penalize(const Tensor &output);
+  mlir::LogicalResult regularize(const Tensor &output);
+  /// What `regularizer` makes of an output becomes a part of the loss.
+  void penalize(mlir::Value output, mlir::DictionaryAttr regularizer);
 
   /// The seed and counter of the model's randomness, and a stream of its own for each use.
   mlir::Value rng();

@@ -277,7 +277,7 @@ void LayerCall::assign(StringRef name, Value value) {
   AssignOp::create(builder, FlatSymbolRefAttr::get(&module.context, known->symbol), value);
 }
 
-LogicalResult LayerCall::penalize(const Tensor &output) {
+LogicalResult LayerCall::regularize(const Tensor &output) {
   const Json *given = arguments.find("activity_regularizer");
   if (!given || given->isNull())
     return success();
@@ -288,8 +288,13 @@ LogicalResult LayerCall::penalize(const Tensor &output) {
   if (!output.isFloat())
     return fail("argument 'activity_regularizer' is for floating-point numbers, which its output "
                 "does not hold");
-  PenaltyOp::create(builder, output.value, regularizer);
+  penalize(output.value, regularizer);
   return success();
+}
+
+void LayerCall::penalize(Value output, DictionaryAttr regularizer) {
+  if (regularizesActivity)
+    PenaltyOp::create(builder, output, regularizer);
 }
 
 Value LayerCall::rng() {

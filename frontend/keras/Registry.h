@@ -35,6 +35,8 @@ struct LayerClass {
   llvm::ArrayRef<Wrapped> wraps = {};
   /// Takes the masks off the very tensors that it is called with: what reads them later finds none.
   bool clearsMasks = false;
+  /// Its activity_regularizer is for outputs of its parts, which its function sees to.
+  bool regularizesParts = false;
 };
 
 /// Null if there is no such layer; functions of keras.ops are called "ops.NotEqual".

@@ -94,3 +94,15 @@ class Draft:
         self.nodes.append({"layer": layer, "args": args, "from": sources, **more})
         self.shapes.append(list(shape))
         return len(self.shapes) - 1
+
+    def mark(self):
+        """How far the draft is, for back_to() and since()."""
+        return len(self.nodes), len(self.uses)
+
+    def since(self, mark):
+        return self.nodes[mark[0] :]
+
+    def back_to(self, mark):
+        """Takes back what was added after the mark, and what it used."""
+        nodes, uses = mark
+        del self.nodes[nodes:], self.uses[uses:], self.shapes[len(self.inputs) + nodes :]

@@ -24,12 +24,10 @@ def grow(draft, at):
     """One more layer on top of `at`; the same place if none was found that fits."""
     fitting = [n for n, (ranks, _) in BUILDERS.items() if len(draft.shapes[at]) in ranks]
     name = draft.rng.choices(fitting, [draft.coverage.want(n) for n in fitting])[0]
-    uses = len(draft.uses)
+    before = draft.mark()
     result = BUILDERS[name][1](draft, at)
     if result is None or product(draft.shapes[result]) > 3000:
-        del draft.uses[uses:]
-        del draft.nodes[max(0, (result if result is not None else len(draft.shapes)) - len(draft.inputs)) :]
-        del draft.shapes[len(draft.inputs) + len(draft.nodes) :]
+        draft.back_to(before)
         return at
     return result
 
@@ -150,20 +148,18 @@ def generate(seed, coverage):
 
 def chain(draft, at, length, kind):
     for _ in range(length):
-        before = len(draft.nodes)
+        before = draft.mark()
         next_at = grow(draft, at)
-        # A Sequential model has no branches.
-        if kind == "sequential" and any(len(n["from"]) > 1 or n["layer"] == "Output" for n in draft.nodes[before:]):
-            remove_last(draft, before)
+        if kind == "sequential" and any(map(branches, draft.since(before))):
+            draft.back_to(before)
             continue
         at = next_at
     return at
 
 
-def remove_last(draft, count):
-    """Takes back all nodes from `count` on, and what they used."""
-    layers = {n["layer"] for n in draft.nodes[count:]}
-    while draft.uses and draft.uses[-1][0] in layers:
-        draft.uses.pop()
-    del draft.nodes[count:]
-    del draft.shapes[len(draft.inputs) + count :]
+def branches(node):
+    """Whether the layer takes or returns several tensors, as none in a Sequential model does."""
+    args = node["args"]
+    cell = args["layer"]["args"] if node["layer"] == "Bidirectional" else args
+    several = cell.get("return_state") or args.get("merge_mode", "") is None
+    return several or len(node["from"]) > 1 or node["layer"] in ("Output", "MultiHeadAttention")

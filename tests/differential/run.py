@@ -98,19 +98,6 @@ def keep_failure(spec, reason, pool):
     return path
 
 
-def cannot_be(spec):
-    """Whether Keras refuses the model, or it is known to differ: a mask that Normalization is given."""
-    names = [node["layer"] for node in spec["nodes"]]
-    grouped = [n["args"] for n in spec["nodes"] if n["args"].get("groups") and "filters" in n["args"]]
-    distributed = [n["args"]["layer"]["layer"] for n in spec["nodes"] if n["layer"] == "TimeDistributed"]
-    return (
-        (spec["kind"] == "sequential" and "MultiHeadAttention" in names)
-        or any(args["filters"] % args["groups"] for args in grouped)
-        or "Conv1D" in distributed
-        or {"Masking", "Normalization"} <= set(names)
-    )
-
-
 def drawn(first, models, layers):
     """Specifications from `first` on: of a whole run as many as it takes to cover all arguments."""
     coverage, seed = Coverage(layers), first
@@ -119,8 +106,7 @@ def drawn(first, models, layers):
         spec = generate(seed, coverage)
         seed += 1
         coverage.add(spec["uses"])
-        if not cannot_be(spec):
-            yield spec
+        yield spec
 
 
 def print_coverage(specs):

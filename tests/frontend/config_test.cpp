@@ -374,8 +374,6 @@ const Mistake mistakes[] = {
      "only the batch and the number of steps may be unknown", "[null, 3, null]"},
     {"TimeDistributed", wrapped("BatchNormalization", ""), "the number of steps must be fixed",
      "[null, null, 4]"},
-    {"TimeDistributed", wrapped("ActivityRegularization", R"("l1": 0.1)"), "regularizes activities",
-     "[null, 3, 4]"},
     {"MultiHeadAttention", R"("num_heads": 2, "key_dim": 2, "use_gate": true)",
      "argument 'use_gate'", "[null, 3, 4]"},
     {"MultiHeadAttention", R"("num_heads": 2, "key_dim": 2)",

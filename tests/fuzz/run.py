@@ -48,9 +48,6 @@ ENVIRONMENT = dict(
     "max_allocation_size_mb=1024",
     UBSAN_OPTIONS="print_stacktrace=1",
 )
-# Only when asked for: HDF5 can be made to read an attribute for longer than ten seconds, in the
-# process of its own.
-ON_REQUEST = {"keras_h5"}
 HDF5_TARGETS = {"hdf5_weights", "checkpoint_weights", "keras_archive", "keras_h5"}
 
 
@@ -106,7 +103,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=4, help="per target")
     parser.add_argument("targets", nargs="*", metavar="TARGET")
     arguments = parser.parse_args()
-    targets = arguments.targets or [name for name in TARGETS if name not in ON_REQUEST]
+    targets = arguments.targets or list(TARGETS)
     if unknown := set(targets) - set(TARGETS):
         parser.error(f"no target {', '.join(unknown)}; there are {', '.join(TARGETS)}")
 

@@ -37,6 +37,22 @@ def penalized_input(rng):
     return model, {"x": rng.normal(size=(COUNT, 5)), "out": rng.integers(0, 2, COUNT)}, {}
 
 
+def penalized_parts(rng):
+    """Attention regularizes each of its projections; a TimeDistributed only what is in a model."""
+    inputs = keras.Input((3, 4), name="x")
+    attention = layers.MultiHeadAttention(2, 3, value_dim=2, activity_regularizer=regularizers.L1L2(0.02, 0.03))
+    hidden, scores = attention(inputs, layers.Dense(4)(inputs), return_attention_scores=True)
+    stack = [layers.Dense(4, "tanh", activity_regularizer="l2"), layers.BatchNormalization(activity_regularizer="l1")]
+    hidden = layers.TimeDistributed(keras.Sequential([keras.Input((4,)), *stack]))(hidden)
+    hidden = layers.TimeDistributed(layers.Dense(4, activity_regularizer="l2"))(hidden)
+    hidden = layers.TimeDistributed(layers.ActivityRegularization(l1=0.5))(hidden)
+    hidden = layers.Bidirectional(layers.GRU(3, activity_regularizer=regularizers.L1(0.1)))(hidden)
+    hidden = layers.Concatenate()([hidden, layers.Flatten()(scores)])
+    model = keras.Model(inputs, layers.Dense(2, name="out")(hidden))
+    model.compile("adam", "mse")
+    return model, {"x": rng.normal(size=(COUNT, 3, 4)), "out": rng.normal(size=(COUNT, 2))}, {}
+
+
 def frozen(rng):
     """Frozen layers, a frozen BatchNormalization, and frozen models of both kinds, one made so inside."""
     z = keras.Input((6,), name="z")
@@ -89,9 +105,8 @@ def counts_like_keras(folder):
     weighted.compare_values(ours, case.model.evaluate(inputs, targets, verbose=0, return_dict=True))
 
 
-TESTS = {
-    f"trains like Keras: {weighted.sentence(b)}": (trains_like_keras, b) for b in (penalized, penalized_input, frozen, several_numbers)
-}
+BUILDERS = (penalized, penalized_input, penalized_parts, frozen, several_numbers)
+TESTS = {f"trains like Keras: {weighted.sentence(b)}": (trains_like_keras, b) for b in BUILDERS}
 TESTS["counts at several thresholds are those of Keras"] = (counts_like_keras,)
 
 

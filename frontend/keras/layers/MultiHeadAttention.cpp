@@ -47,7 +47,6 @@ static const Argument attentionArguments[] = {
     {"bias_initializer", isInitializer, "\"zeros\""},
     {"kernel_regularizer", ofWeight, "null"},
     {"bias_regularizer", ofWeight, "null"},
-    {"activity_regularizer", onlyDefault, "null"},
     {"kernel_constraint", ofWeight, "null"},
     {"bias_constraint", ofWeight, "null"},
     {"seed", anything, "null"},
@@ -82,6 +81,7 @@ private:
   LogicalResult readAxes();
   FailureOr<Tensor> oneGiven(StringRef name);
   LogicalResult checkSizes();
+  FailureOr<Value> regularized(Value projected);
   FailureOr<Value> weights(StringRef name, StringRef group, ArrayRef<int64_t> kernel,
                            int64_t contracted, Value x);
   FailureOr<Value> project(StringRef name, const Tensor &x, int64_t size);
@@ -162,6 +162,12 @@ LogicalResult MultiHeadAttention::checkSizes() {
 
 //===--- projections -----------------------------------------------------------------------------
 
+FailureOr<Value> MultiHeadAttention::regularized(Value projected) {
+  if (failed(call.regularize({projected, {}})))
+    return failure();
+  return projected;
+}
+
 /// x times a kernel, of which the first `contracted` dimensions are x's last, plus a bias.
 FailureOr<Value> MultiHeadAttention::weights(StringRef name, StringRef group,
                                              ArrayRef<int64_t> shape, int64_t contracted, Value x) {
@@ -176,7 +182,7 @@ FailureOr<Value> MultiHeadAttention::weights(StringRef name, StringRef group,
   Value y = DotGeneralOp::create(b, x, *kernel, range(last - contracted, last),
                                  range(0, contracted), ArrayRef<int64_t>{}, ArrayRef<int64_t>{});
   if (!call.arguments.flag("use_bias"))
-    return y;
+    return regularized(y);
   FailureOr<Value> bias =
       call.weight({.name = biasName,
                    .initializer = "bias_initializer",
@@ -184,7 +190,7 @@ FailureOr<Value> MultiHeadAttention::weights(StringRef name, StringRef group,
                    .group = group});
   if (failed(bias))
     return failure();
-  return Value(AddOp::create(b, y, *bias));
+  return regularized(AddOp::create(b, y, *bias));
 }
 
 /// [b, ..., d] -> [b, ..., n, h]
@@ -381,6 +387,7 @@ void registerMultiHeadAttention(Registration &layers) {
                    multiHeadAttention,   MaskRule::own,
                    callArguments,        2};
   layer.clearsMasks = true;
+  layer.regularizesParts = true;
   layers.push_back(std::move(layer));
 }
 

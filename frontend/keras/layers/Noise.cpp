@@ -201,7 +201,7 @@ static FailureOr<Tensor> activityRegularization(LayerCall &call) {
   auto regularizer = call.builder.getDictionaryAttr(
       {call.builder.getNamedAttr("class_name", call.builder.getStringAttr("L1L2")),
        call.builder.getNamedAttr("config", config)});
-  PenaltyOp::create(call.builder, x->value, regularizer);
+  call.penalize(x->value, regularizer);
   return x;
 }
 

@@ -1,9 +1,9 @@
 // TimeDistributed: any layer or model, applied to every step of a sequence.
 //
-// Steps are treated as further examples of one batch, but where a layer looks at the whole batch in
-// training (BatchNormalization): then one step comes after the other, as in Keras. That needs a
-// fixed number of steps. Refuses inputs of which more than batch and steps have unknown sizes, and
-// layers that regularize activities.
+// Steps are treated as further examples of one batch, but where a layer looks at the whole batch:
+// in training (BatchNormalization), or to regularize activities. Then one step comes after the
+// other, as in Keras. That needs a fixed number of steps. Refuses inputs of which more than batch
+// and steps have unknown sizes.
 #include "frontend/keras/layers/Layers.h"
 #include "ir/Places.h"
 
@@ -21,12 +21,22 @@ static bool looksAtBatch(const Layer &layer) {
                       [](const InnerLayer &inner) { return looksAtBatch(*inner.layer); });
 }
 
-static bool penalizes(const Layer &layer) {
+static bool regularizesActivity(const Layer &layer) {
+  const Json *given = layer.model ? nullptr : layer.config->find("activity_regularizer");
+  return layer.className == "ActivityRegularization" || (given && !given->isNull());
+}
+
+/// Whether layers within this one add to the loss what they make of their outputs. A
+/// TimeDistributed calls its layer past that, but not what is within it.
+static bool partsRegularizeActivity(const Layer &layer) {
+  auto adds = [](const Layer &part) {
+    return regularizesActivity(part) || partsRegularizeActivity(part);
+  };
   if (layer.model)
-    return llvm::any_of(layer.model->layers, penalizes);
-  const Json *given = layer.config->find("activity_regularizer");
-  return layer.className == "ActivityRegularization" || (given && !given->isNull()) ||
-         llvm::any_of(layer.inner, [](const InnerLayer &inner) { return penalizes(*inner.layer); });
+    return llvm::any_of(layer.model->layers, adds);
+  if (layer.className == "TimeDistributed")
+    return partsRegularizeActivity(*layer.inner[0].layer);
+  return llvm::any_of(layer.inner, [&](const InnerLayer &inner) { return adds(*inner.layer); });
 }
 
 static bool takesMask(const Layer &layer) {
@@ -75,6 +85,7 @@ FailureOr<Tensor> Distribution::apply(Tensor examples, Value examplesMask) {
     operands.further["mask"] = {tensor};
   }
   operands.inputs = {std::move(examples)};
+  operands.regularizesActivity = false;
   FailureOr<std::vector<Tensor>> outputs = call.emit(layer(), std::move(operands));
   if (failed(outputs))
     return failure();
@@ -138,8 +149,8 @@ Tensor Distribution::stepOf(const Tensor &sequence, int64_t index) {
 FailureOr<Tensor> Distribution::oneByOne() {
   if (ShapedType::isDynamic(x.size(1)))
     return call.fail("its layer " + quoted(layer().name) +
-                     " normalizes batches, one step after the other; the number of steps must be "
-                     "fixed");
+                     " looks at whole batches, one step after the other; the number of steps must "
+                     "be fixed");
   SmallVector<Value> steps;
   FailureOr<Tensor> y = failure();
   for (int64_t i = 0; i < x.size(1); ++i) {
@@ -160,16 +171,14 @@ static FailureOr<Tensor> timeDistributed(LayerCall &call) {
   if (llvm::any_of(x->type().getShape().drop_front(2), ShapedType::isDynamic))
     return call.fail("its input has shape " + shapeText(x->type().getShape()) +
                      "; only the batch and the number of steps may be unknown");
-  if (penalizes(*call.inner()[0].layer))
-    return call.fail("its layer " + quoted(call.inner()[0].layer->name) +
-                     " regularizes activities, which is not supported within a TimeDistributed");
   Value mask = call.passedMask();
   int64_t rank = mask ? cast<RankedTensorType>(mask.getType()).getRank() : 2;
   if (mask && failed(call.mask(std::max<int64_t>(rank, 2))))
     return failure();
   Distribution distribution(call, *x, mask);
-  return call.training && looksAtBatch(*call.inner()[0].layer) ? distribution.oneByOne()
-                                                               : distribution.allAtOnce();
+  const Layer &layer = *call.inner()[0].layer;
+  bool oneByOne = (call.training && looksAtBatch(layer)) || partsRegularizeActivity(layer);
+  return oneByOne ? distribution.oneByOne() : distribution.allAtOnce();
 }
 
 void registerTimeDistributed(Registration &layers) {

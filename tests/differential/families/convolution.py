@@ -97,7 +97,8 @@ def convolution(layer):
         args = draft.arguments(layer, **fixed)
         image = planes(draft.shapes[at], args["data_format"])
         out = positions(image, args)
-        if min(out) < 1 or image[-1] % args.get("groups", 1):
+        channels = (image[-1], args["filters"])
+        if min(out) < 1 or any(count % args.get("groups", 1) for count in channels):
             return None
         return draft.add(layer, args, [at], from_planes(out + [args["filters"]], args["data_format"]))
 
