@@ -4,6 +4,7 @@
 // tensors, and again on buffers: bufferization asks the arguments that it copies.
 #include "passes/Passes.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/MemRef/Transforms/Transforms.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -92,16 +93,20 @@ struct SizeThroughControlFlow : OpRewritePattern<tensor::DimOp> {
   }
 };
 
-/// A dimension that a reshape leaves as it is has the size that it had.
+/// A dimension that a reshape makes of others is as large as they are together.
 struct SizeThroughReshape : OpRewritePattern<memref::DimOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(memref::DimOp dim, PatternRewriter &rewriter) const override {
     auto reshape = dim.getSource().getDefiningOp<memref::CollapseShapeOp>();
     std::optional<int64_t> index = dim.getConstantIndex();
-    if (!reshape || !index || reshape.getReassociationIndices()[*index].size() != 1)
+    if (!reshape || !index)
       return failure();
-    int64_t before = reshape.getReassociationIndices()[*index].front();
-    rewriter.replaceOpWithNewOp<memref::DimOp>(dim, reshape.getSrc(), before);
+    Value size;
+    for (int64_t before : reshape.getReassociationIndices()[*index]) {
+      Value factor = rewriter.createOrFold<memref::DimOp>(dim.getLoc(), reshape.getSrc(), before);
+      size = size ? rewriter.createOrFold<arith::MulIOp>(dim.getLoc(), size, factor) : factor;
+    }
+    rewriter.replaceOp(dim, size);
     return success();
   }
 };
