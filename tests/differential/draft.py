@@ -6,7 +6,7 @@ MERGES = ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
 PASS_MASKS = (
     "Dense", "Activation", "ReLU", "LeakyReLU", "ELU", "PReLU", "Dropout", "SpatialDropout1D", "AlphaDropout",
     "GaussianDropout", "GaussianNoise", "BatchNormalization", "LayerNormalization", "GroupNormalization",
-    "UnitNormalization", "TimeDistributed", "ActivityRegularization",
+    "UnitNormalization", "Normalization", "Rescaling", "TimeDistributed", "ActivityRegularization",
 )  # fmt: skip
 NO_ARGUMENTS = {"": [None]}  # the layer itself is what is counted
 ENOUGH = 2  # times that a value is to be compared

@@ -148,8 +148,9 @@ static FailureOr<Tensor> normalization(LayerCall &call) {
 }
 
 void registerPreprocessingLayers(Registration &layers) {
-  layers.push_back({"Rescaling", ArgumentTable(rescalingArguments), rescaling});
-  layers.push_back({"Normalization", ArgumentTable(normalizationArguments), normalization});
+  layers.push_back({"Rescaling", ArgumentTable(rescalingArguments), rescaling, MaskRule::pass});
+  layers.push_back(
+      {"Normalization", ArgumentTable(normalizationArguments), normalization, MaskRule::pass});
 }
 
 } // namespace formwork::keras
