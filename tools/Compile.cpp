@@ -130,9 +130,20 @@ static void notePeak(InFlightDiagnostic &error, func::FuncOp function) {
   }
 }
 
+/// Of a function for any size alone nothing can be promised.
+static bool hasNoLargestArena(const Entry &entry) {
+  return llvm::none_of(entry.concretes,
+                       [](const ConcreteEntry &concrete) { return concrete.arenaBytes; });
+}
+
 static LogicalResult checkArenas(ModuleOp module, int64_t limit) {
+  std::vector<Entry> entries = readEntries(module, "");
+  if (auto entry = llvm::find_if(entries, hasNoLargestArena); entry != entries.end())
+    return emitError(module.getLoc())
+           << "--max-arena " << limit << " cannot be kept: the arena of '" << entry->name
+           << "' grows with its inputs; give the sizes they have with --signature";
   LogicalResult result = success();
-  for (const Entry &entry : readEntries(module, ""))
+  for (const Entry &entry : entries)
     for (const ConcreteEntry &concrete : entry.concretes) {
       if (concrete.arenaBytes.value_or(0) <= limit)
         continue;
