@@ -389,9 +389,13 @@ static Expr reduce(Reduction reduction, Expr samples, SampleWeights weights) {
 
 Expr buildLoss(const Loss &loss, Expr target, const Prediction &prediction, SampleWeights weights) {
   Expr labels = target;
-  if (loss.ignoredClass)
+  Prediction given = prediction;
+  if (loss.ignoredClass) {
     labels = select(equal(target, double(*loss.ignoredClass)), 0, target);
-  Expr samples = loss.samples(labels, prediction);
+    // Keras selects the samples that count first, and clips probabilities: no softmax is seen.
+    given.logits.reset();
+  }
+  Expr samples = loss.samples(labels, given);
   Type type = getElementTypeOrSelf(samples.value().getType());
   if (weights)
     weights = castTo(*weights, type);

@@ -152,9 +152,9 @@ def main():
                 print(f"model {spec['seed']} is kept as {keep_failure(spec, reason, pool)}", flush=True)
     different = [spec for spec, _ in failed]
     compared = [s for s in specs if s not in different]
-    least = print_coverage(compared)
     whole = options.models >= ALL and options.only is None and options.file is None
-    complete = not whole or least >= ENOUGH
+    least = print_coverage(compared) if whole else ENOUGH
+    complete = least >= ENOUGH
     if not complete:
         print(f"a value was compared {least} times, not {ENOUGH}")
     print(f"{len(regressions) + len(specs) - len(failed)} passed, {len(failed) + (not complete)} failed")
