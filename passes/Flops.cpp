@@ -19,6 +19,52 @@ static bool isArithmetic(Operation &op) {
          isa<math::MathDialect>(op.getDialect());
 }
 
+/// How many of the places that `index` takes are between `from` and `to`, and how many there are.
+static std::pair<int64_t, int64_t> countInside(AffineExpr index, ArrayRef<int64_t> ranges,
+                                               int64_t from, int64_t to) {
+  SmallVector<unsigned> dims;
+  for (unsigned dim = 0; dim < ranges.size(); ++dim)
+    if (index.isFunctionOfDim(dim))
+      dims.push_back(dim);
+  std::function<std::pair<int64_t, int64_t>(AffineExpr, ArrayRef<unsigned>)> count =
+      [&](AffineExpr at, ArrayRef<unsigned> left) -> std::pair<int64_t, int64_t> {
+    if (left.empty()) {
+      int64_t place = cast<AffineConstantExpr>(simplifyAffineExpr(at, ranges.size(), 0)).getValue();
+      return {place >= from && place < to, 1};
+    }
+    std::pair<int64_t, int64_t> total;
+    AffineExpr dim = getAffineDimExpr(left.front(), at.getContext());
+    for (int64_t i = 0; i < ranges[left.front()]; ++i) {
+      auto [inside, all] =
+          count(at.replace(dim, getAffineConstantExpr(i, at.getContext())), left.drop_front());
+      total.first += inside, total.second += all;
+    }
+    return total;
+  };
+  return count(index, dims);
+}
+
+/// Takes off products with the zeros that are known to surround an operand.
+static int64_t withoutBorders(linalg::LinalgOp op, int64_t count) {
+  auto function = op->getParentOfType<func::FuncOp>();
+  SmallVector<int64_t> ranges = op.getStaticLoopRanges();
+  for (OpOperand *operand : op.getDpsInputOperands()) {
+    auto argument = dyn_cast<BlockArgument>(operand->get());
+    if (!argument || argument.getOwner() != &function.front())
+      continue;
+    auto border =
+        function.getArgAttrOfType<DenseI64ArrayAttr>(argument.getArgNumber(), "fw.zero_border");
+    auto shape = cast<ShapedType>(argument.getType()).getShape();
+    auto indices = op.getMatchingIndexingMap(operand).getResults();
+    for (size_t axis = 0; border && axis < shape.size(); ++axis)
+      if (int64_t low = border[axis], high = border[shape.size() + axis]; low || high) {
+        auto [inside, all] = countInside(indices[axis], ranges, low, shape[axis] - high);
+        count = all ? count / all * inside : 0;
+      }
+  }
+  return count;
+}
+
 static std::optional<int64_t> flopsOf(linalg::LinalgOp op) {
   int64_t count = llvm::count_if(*op.getBlock(), isArithmetic);
   for (int64_t range : op.getStaticLoopRanges()) {
@@ -26,7 +72,7 @@ static std::optional<int64_t> flopsOf(linalg::LinalgOp op) {
       return std::nullopt;
     count *= range;
   }
-  return count;
+  return op.getNumReductionLoops() && count ? withoutBorders(op, count) : count;
 }
 
 /// How often an op runs in one call of its function; a loop of unknown length is not known.

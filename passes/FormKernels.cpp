@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Iterators.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 
@@ -61,6 +62,43 @@ static void eraseUnused(func::FuncOp function) {
   });
 }
 
+//===--- what is known to be zero ----------------------------------------------------------------
+
+static constexpr StringLiteral zeroBorder = "fw.zero_border";
+
+/// Of what is written into zeros: how many indices of each axis hold zeros before it, then how many
+/// behind it, as far as that is known. Null if none do.
+static DenseI64ArrayAttr borderOf(tensor::InsertSliceOp insert) {
+  auto background = insert.getDest().getDefiningOp<linalg::FillOp>();
+  if (!background || !matchPattern(background.getInputs().front(), m_AnyZeroFloat()))
+    return {};
+  RankedTensorType whole = insert.getDestType();
+  if (insert.getSourceType().getRank() != whole.getRank())
+    return {};
+  SmallVector<int64_t> low, high;
+  for (auto [offset, size, stride, all] :
+       llvm::zip_equal(insert.getStaticOffsets(), insert.getStaticSizes(),
+                       insert.getStaticStrides(), whole.getShape())) {
+    bool known = !llvm::is_contained({offset, size, stride, all}, ShapedType::kDynamic) && size > 0;
+    low.push_back(ShapedType::isDynamic(offset) ? 0 : offset);
+    high.push_back(known ? all - (offset + (size - 1) * stride + 1) : 0);
+  }
+  llvm::append_range(low, high);
+  bool none = llvm::all_of(low, [](int64_t count) { return count == 0; });
+  return none ? DenseI64ArrayAttr() : DenseI64ArrayAttr::get(insert.getContext(), low);
+}
+
+static void markBorders(Block &block) {
+  for (auto insert : block.getOps<tensor::InsertSliceOp>())
+    if (DenseI64ArrayAttr border = borderOf(insert))
+      insert->setAttr(zeroBorder, border);
+}
+
+static void forgetBorders(Block &block) {
+  for (auto insert : block.getOps<tensor::InsertSliceOp>())
+    insert->removeAttr(zeroBorder);
+}
+
 //===--- the host's order --------------------------------------------------------------------------
 
 /// The last op of the block, other than `launch` and the terminator, that reads `variable`.
@@ -94,8 +132,10 @@ static void delayUpdates(Block &block) {
 }
 
 static void formKernels(Block &block, SymbolTable &kernels, StringRef prefix, bool fuse) {
+  markBorders(block);
   for (KernelGroup &group : groupOps(block, fuse))
     outline(group, kernels, prefix);
+  forgetBorders(block);
   sortTopologically(&block);
   delayUpdates(block);
 }

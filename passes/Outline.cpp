@@ -256,6 +256,10 @@ func::FuncOp Outliner::build(SymbolTable &kernels, StringRef prefix, ArrayRef<St
   for (auto [i, output] : llvm::enumerate(outputs))
     if (!output.overwrites)
       kernel.setArgAttr(inputs.size() + i, "fw.reads", UnitAttr::get(context));
+  for (auto [i, input] : llvm::enumerate(inputs))
+    if (auto insert = input.getDefiningOp<tensor::InsertSliceOp>())
+      if (Attribute border = insert->getAttr("fw.zero_border"))
+        kernel.setArgAttr(i, "fw.zero_border", border);
   kernels.insert(kernel);
   return kernel;
 }

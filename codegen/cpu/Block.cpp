@@ -21,7 +21,7 @@ void Nest::forRows(const Block &block, llvm::function_ref<void(Value row)> body,
   if (block.rows == 1)
     body({});
   else
-    writer.rows(block.rows, body, comment);
+    writer.rows(block.firstRow, block.rows, body, comment);
 }
 
 void Nest::forPoints(const Block &block, llvm::function_ref<void(const Point &)> body,
@@ -121,11 +121,19 @@ void Nest::writeContractions(const ContractionGroup &contraction, const Block &b
     window *= kernel.isStatic(dim) ? kernel.size(dim) : unrolledWindow + 1;
   bool unrolled = window <= unrolledWindow && window * count <= 2 * unrolledWork;
   int64_t factor = llvm::bit_floor(uint64_t(std::clamp<int64_t>(unrolledWork / count, 1, 4)));
+  clips = findClips(kernel, contraction);
   if (phase == AllAtOnce || phase == OneStep) {
     bool products = llvm::all_of(contraction.ops, isMultiplyAdd);
     std::string comment = llvm::formatv("Adds {0}to {1} by {2} vectors of sums.",
                                         products ? "products " : "", block.rows, block.vectors);
-    reduce(contraction, over, block, unrolled, factor, sums, comment);
+    auto add = [&] {
+      reduce(contraction, over, block, unrolled, factor, sums, comment);
+      return Values();
+    };
+    if (phase == OneStep && !clips.empty())
+      writer.branch(isInside(block, over), {}, add, [] { return Values(); });
+    else
+      add();
   }
   ArrayRef<Value> left = sums;
   for (linalg::GenericOp op : contraction.ops)
@@ -135,11 +143,92 @@ void Nest::writeContractions(const ContractionGroup &contraction, const Block &b
     }
 }
 
+/// The indices of a reduced dimension that may be other than zeros. `within` are the loops inside,
+/// of which nothing is known yet.
+std::pair<Value, Value> Nest::rangeOf(Dim dim, ArrayRef<Dim> within, const Block &block) {
+  Value from = writer.index(0), to = evaluator.extent(dim);
+  auto varies = [&](const Clip &clip) {
+    return llvm::any_of(within, [&](Dim inner) { return clip.stepAlong(inner) != 0; }) ||
+           (block.vectorDim != noDim && clip.stepAlong(block.vectorDim) != 0) ||
+           (block.rows > 1 && clip.stepAlong(group.rowDim) != 0);
+  };
+  for (const Clip &clip : clips) {
+    int64_t step = clip.stepAlong(dim);
+    if ((step != 1 && step != -1) || varies(clip))
+      continue;
+    // from <= offset + step * k < to
+    Value offset = writer.expression(clip.without(dim), block.at);
+    auto until = [&](int64_t index) {
+      Value bound = writer.index(index);
+      return step == 1 ? writer.make<arith::SubIOp>(bound, offset)
+                       : writer.add(writer.make<arith::SubIOp>(offset, bound), 1);
+    };
+    Value low = until(clip.from), high = clip.to ? until(*clip.to) : Value();
+    if (step == -1)
+      std::swap(low, high);
+    if (low)
+      from = writer.make<arith::MaxSIOp>(from, low);
+    if (high)
+      to = writer.minimum(to, writer.make<arith::MaxSIOp>(high, writer.index(0)));
+  }
+  return {from, to};
+}
+
+/// Whether the step that is being computed adds anything but zeros to the block.
+Value Nest::isInside(const Block &block, ArrayRef<Dim> over) {
+  auto [from, to] = rangeOf(group.stepDim, over, block);
+  Value step = block.at[group.stepDim];
+  return writer.make<arith::AndIOp>(
+      writer.make<arith::CmpIOp>(arith::CmpIPredicate::sge, step, from),
+      writer.make<arith::CmpIOp>(arith::CmpIPredicate::slt, step, to));
+}
+
+/// Where a window passes over the border of an image whose whole width are the block's rows: writes
+/// each place in the window out, with the rows for which it is inside. False if that is not so.
+bool Nest::reduceRowsInside(const ContractionGroup &contraction, ArrayRef<Dim> over, Block block,
+                            int64_t factor, ArrayRef<Value> sums) {
+  constexpr int64_t widest = 7;
+  Dim dim = over.front();
+  bool isWindow = kernel.isStatic(dim) && kernel.size(dim) <= widest;
+  if (over.size() == 1 || block.rows == 1 || !isWindow || constantOf(block.at[group.rowDim]) != 0)
+    return false;
+  auto isOfRows = [&](const Clip &clip) {
+    return clip.stepAlong(dim) != 0 && clip.stepAlong(group.rowDim) != 0 &&
+           clip.atOrigin({dim, Dim(group.rowDim)});
+  };
+  auto clip = llvm::find_if(clips, isOfRows);
+  if (clip == clips.end())
+    return false;
+  int64_t offset = *clip->atOrigin({dim, Dim(group.rowDim)});
+  SmallVector<Range> inside;
+  for (int64_t k = 0; k < kernel.size(dim); ++k)
+    inside.push_back(clipped({0, block.rows}, *clip, offset + k * clip->stepAlong(dim),
+                             clip->stepAlong(group.rowDim)));
+  auto isWhole = [all = block.rows](Range rows) { return rows.to - rows.from == all; };
+  if (llvm::all_of(inside, isWhole))
+    return false;
+  for (auto [k, rows] : llvm::enumerate(inside)) {
+    if (rows.from == rows.to)
+      continue;
+    block.at[dim] = writer.index(k);
+    block.firstRow = rows.from;
+    block.rows = rows.to;
+    std::string comment;
+    if (!isWhole(rows))
+      comment = llvm::formatv("Rows {0} to {1}: the others read what surrounds the image.",
+                              rows.from, rows.to - 1);
+    reduce(contraction, over.drop_front(), block, false, factor, sums, comment);
+  }
+  return true;
+}
+
 /// Loops over what is reduced: a small window as a whole, else the innermost in steps of `factor`.
 void Nest::reduce(const ContractionGroup &contraction, ArrayRef<Dim> over, Block block,
                   bool unrolled, int64_t factor, ArrayRef<Value> sums, std::string comment) {
   if (over.empty())
     return accumulate(contraction, block, sums);
+  if (!unrolled && reduceRowsInside(contraction, over, block, factor, sums))
+    return;
   Dim dim = over.front();
   int64_t together = unrolled ? kernel.size(dim) : over.size() == 1 ? factor : 1;
   auto step = [&](Value index, ValueRange) {
@@ -147,8 +236,14 @@ void Nest::reduce(const ContractionGroup &contraction, ArrayRef<Dim> over, Block
     reduce(contraction, over.drop_front(), block, unrolled, factor, sums, "");
     return Values();
   };
-  StringRef name = over.size() == 1 ? "k" : "";
-  writer.loop(writer.index(0), evaluator.extent(dim), 1, {}, step, {together, name, comment});
+  // What is unrolled keeps a number of iterations that is known.
+  if (unrolled || over.size() == 1) {
+    StringRef name = over.size() == 1 ? "k" : "";
+    writer.loop(writer.index(0), evaluator.extent(dim), 1, {}, step, {together, name, comment});
+    return;
+  }
+  auto [from, to] = rangeOf(dim, over.drop_front(), block);
+  writer.loop(from, to, 1, {}, step, {1, "", comment});
 }
 
 void Nest::accumulate(const ContractionGroup &contraction, Block block, ArrayRef<Value> sums) {

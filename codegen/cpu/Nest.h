@@ -1,6 +1,7 @@
 // Writes the loops of one group of a kernel: chunks, tiles, passes, blocks.
 #pragma once
 
+#include "codegen/cpu/Clip.h"
 #include "codegen/cpu/Schedule.h"
 
 namespace formwork {
@@ -23,6 +24,7 @@ private:
     int vectorDim = noDim;
     mlir::Value mask; // of the last vector
     unsigned place;
+    int64_t firstRow = 0; // of those that take part; `rows` is where they end
   };
   using Values = llvm::SmallVector<mlir::Value>;
   using BlockBody = llvm::function_ref<void(const Block &)>;
@@ -51,6 +53,11 @@ private:
   llvm::ArrayRef<mlir::Value> sumsOf(mlir::Value result);
   void reduce(const ContractionGroup &contraction, llvm::ArrayRef<Dim> over, Block block,
               bool unrolled, int64_t factor, llvm::ArrayRef<mlir::Value> sums, std::string comment);
+  bool reduceRowsInside(const ContractionGroup &contraction, llvm::ArrayRef<Dim> over, Block block,
+                        int64_t factor, llvm::ArrayRef<mlir::Value> sums);
+  mlir::Value isInside(const Block &block, llvm::ArrayRef<Dim> over);
+  std::pair<mlir::Value, mlir::Value> rangeOf(Dim dim, llvm::ArrayRef<Dim> within,
+                                              const Block &block);
   void accumulate(const ContractionGroup &contraction, Block block,
                   llvm::ArrayRef<mlir::Value> sums);
 
@@ -82,6 +89,8 @@ private:
   const llvm::DenseMap<mlir::Value, Values> &outputs;
   llvm::DenseMap<mlir::Value, Storage> scratch;
   llvm::DenseMap<mlir::OpOperand *, mlir::Value> panels;
+  /// Of the contraction that is being written: what restricts its products.
+  llvm::SmallVector<Clip> clips;
   /// Of the pass that is being written: accumulators [rows][vectors] of each statistic.
   Values statistics;
   unsigned places = 0;

@@ -137,9 +137,10 @@ SmallVector<Value> Writer::loop(Value from, Value to, int64_t step, ValueRange c
   return SmallVector<Value>(loop.getResults());
 }
 
-void Writer::rows(int64_t count, llvm::function_ref<void(Value row)> body, StringRef comment) {
-  auto loop = scf::ForOp::create(builder, index(0), index(count), index(1));
-  mark(loop, {count, "row", comment.str()});
+void Writer::rows(int64_t from, int64_t to, llvm::function_ref<void(Value row)> body,
+                  StringRef comment) {
+  auto loop = scf::ForOp::create(builder, index(from), index(to), index(1));
+  mark(loop, {to - from, "row", comment.str()});
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPoint(loop.getBody()->getTerminator());
   scopes.push_back({{}, loop});

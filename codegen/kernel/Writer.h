@@ -57,8 +57,12 @@ public:
                                       LoopStyle style = {});
   /// A loop over a block's rows, to be unrolled as a whole. What does not depend on the row is
   /// written before it.
-  void rows(int64_t count, llvm::function_ref<void(mlir::Value row)> body,
+  void rows(int64_t from, int64_t to, llvm::function_ref<void(mlir::Value row)> body,
             llvm::StringRef comment = "");
+  void rows(int64_t count, llvm::function_ref<void(mlir::Value row)> body,
+            llvm::StringRef comment = "") {
+    rows(0, count, body, comment);
+  }
   /// scf.if that carries values; only the branch taken where the condition is constant.
   llvm::SmallVector<mlir::Value>
   branch(mlir::Value condition, mlir::TypeRange types,

@@ -53,3 +53,30 @@ func.func private @k(%x: tensor<32x64xf32>, %w: tensor<64x10xf32>, %bias: tensor
   } -> tensor<32x10xf32>
   return %2 : tensor<32x10xf32>
 }
+
+// A window's rows outside of the image are left out, and for each of its columns those places of a
+// row for which it is outside.
+// CHECK-LABEL: func.func private @window(
+// CHECK:         scf.for
+// CHECK:           scf.for %[[Y:.*]] =
+// CHECK:             %[[ABOVE:.*]] = arith.subi %c1, %[[Y]]
+// CHECK:             %[[BELOW:.*]] = arith.subi %c8, %[[Y]]
+// CHECK:             %[[FROM:.*]] = arith.maxsi %[[ABOVE]], %c0
+// CHECK:             %[[INSIDE:.*]] = arith.maxsi %[[BELOW]], %c0
+// CHECK:             %[[TO:.*]] = arith.minsi %[[INSIDE]], %c3
+// CHECK:             scf.for %{{.*}} = %[[FROM]] to %[[TO]]
+// CHECK:                 scf.for %{{.*}} = %c1 to %c6
+// CHECK:               } {fw.comment = "Rows 1 to 5: the others read what surrounds the image."
+// CHECK:                 scf.for %{{.*}} = %c0 to %c6
+// CHECK:               } {fw.name = "k"
+// CHECK:                 scf.for %{{.*}} = %c0 to %c5
+// CHECK:               } {fw.comment = "Rows 0 to 4: the others read what surrounds the image."
+func.func private @window(%x: tensor<?x9x8x5xf32> {fw.zero_border = array<i64: 0, 1, 1, 0, 0, 1, 1, 0>},
+                          %w: tensor<3x3x5x16xf32>, %out: tensor<?x7x6x16xf32>)
+    -> tensor<?x7x6x16xf32> attributes {fw.kernel} {
+  %zero = arith.constant 0.0 : f32
+  %0 = linalg.fill ins(%zero : f32) outs(%out : tensor<?x7x6x16xf32>) -> tensor<?x7x6x16xf32>
+  %1 = linalg.conv_2d_nhwc_hwcf ins(%x, %w : tensor<?x9x8x5xf32>, tensor<3x3x5x16xf32>)
+      outs(%0 : tensor<?x7x6x16xf32>) -> tensor<?x7x6x16xf32>
+  return %1 : tensor<?x7x6x16xf32>
+}

@@ -91,6 +91,16 @@ func.func @parts(%x: tensor<8x16xf32>) -> (tensor<4x16xf32>, tensor<8x4xf32>) {
   return %1, %3 : tensor<4x16xf32>, tensor<8x4xf32>
 }
 
+// What surrounds a padded image is zeros, and the convolution is told so.
+// CHECK-LABEL: func.func @padded
+// CHECK-NOT:     fw.zero_border
+// CHECK:         fw.launch @kernels::@padded_same
+// CHECK:         return
+func.func @padded(%x: tensor<2x7x6x5xf32>, %w: tensor<3x3x5x16xf32>) -> tensor<2x7x6x16xf32> {
+  %0 = fw.conv %x, %w strides [1, 1] padding [1, 1, 0, 2] dilations [1, 1] groups 1 : (tensor<2x7x6x5xf32>, tensor<3x3x5x16xf32>) -> tensor<2x7x6x16xf32> loc("same")
+  return %0 : tensor<2x7x6x16xf32>
+}
+
 // Functions share kernels that are the same.
 // CHECK-LABEL: func.func @again
 // CHECK:         fw.launch @kernels::@transposed
@@ -102,3 +112,4 @@ func.func @again(%x: tensor<8x16xf32>, %y: tensor<8x4xf32>) -> tensor<16x4xf32> 
 // CHECK-LABEL: module @kernels
 // CHECK:         func.func private @dense_dense{{.*}} attributes {fw.kernel = "contraction", fw.layers = ["dense"]}
 // CHECK:         func.func private @dense_probabilities{{.*}} attributes {fw.kernel = "rows", fw.layers = [{{.*}}"probabilities"{{.*}}]}
+// CHECK:         func.func private @padded_same{{.*}}: tensor<2x9x8x5xf32> {fw.zero_border = array<i64: 0, 1, 0, 0, 0, 1, 2, 0>}
