@@ -176,6 +176,11 @@ static void printStore(vector::StoreOp op, Printer &printer) {
   printer.line(call("fw::store", {to, printer.use(op.getValueToStore())}).text + ";");
 }
 
+static void printPrefetch(memref::PrefetchOp op, Printer &printer) {
+  Expression place = printer.address(op.getMemref(), op.getIndices());
+  printer.line(call("fw::prefetch", {place}).text + ";");
+}
+
 static Expression printMaskedLoad(vector::MaskedLoadOp op, Printer &printer) {
   Expression from = printer.address(op.getBase(), op.getIndices());
   auto count = countOf(op.getMask(), printer);
@@ -292,6 +297,7 @@ void addVectorRules(Language &language) {
   language.statement<vector::StoreOp>(printStore);
   language.expression<vector::MaskedLoadOp>("", printMaskedLoad);
   language.statement<vector::MaskedStoreOp>(printMaskedStore);
+  language.statement<memref::PrefetchOp>(printPrefetch);
   language.expression<vector::GatherOp>("gathered", printGather);
   addCompare<arith::CmpFOp>(language);
   addCompare<arith::CmpIOp>(language);

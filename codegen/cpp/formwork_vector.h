@@ -287,6 +287,15 @@ template <class V> FW_INLINE half<V> high(const V &v) {
 
 // ---- memory
 
+// Asks for what is read soon.
+FW_INLINE void prefetch(const void *place) {
+#if defined(__GNUC__)
+  __builtin_prefetch(place);
+#else
+  (void)place;
+#endif
+}
+
 template <class V, class T> FW_INLINE V load(const T *from) {
   static_assert(sizeof(T) == sizeof(element_of<V>), "lanes are elements");
 #ifndef FORMWORK_SCALAR

@@ -66,7 +66,7 @@ Type Nest::typeIn(const Block &block, Type element) const {
 
 void Nest::writeBlock(const Pass &pass, const Block &block) {
   for (const ContractionGroup &contraction : pass.contractions)
-    writeContractions(contraction, block);
+    writeContractions(pass, contraction, block);
   updateStatistics(pass, block);
   Values stores;
   if (phase == InitialValues || phase == OneStep) {
@@ -103,7 +103,36 @@ Value Nest::startOf(OpOperand &init, const Point &point) {
   return evaluator.load(sumsOf(result).front(), result.getType(), kernel.access(result), point);
 }
 
-void Nest::writeContractions(const ContractionGroup &contraction, const Block &block) {
+/// Asks for what is computed with the sums and has a vector of its own for each of them: it comes
+/// while products are added, so that nothing waits for it.
+void Nest::prefetch(const Pass &pass, const Block &block) {
+  auto ask = [&](OpOperand &operand) {
+    Value buffer = evaluator.outside(operand.get());
+    AffineMap access = kernel.access(operand);
+    bool ofItsOwn = dependsOn(access, group.rowDim) &&
+                    stepOf(access, block.vectorDim) == Step::Unit &&
+                    isa<MemRefType>(buffer.getType());
+    if (!ofItsOwn)
+      return;
+    auto askAt = [&](const Point &at) {
+      Values indices;
+      for (AffineExpr index : access.getResults())
+        indices.push_back(writer.expression(index, at.at));
+      memref::PrefetchOp::create(writer.builder, buffer, indices, /*isWrite=*/false,
+                                 /*localityHint=*/3, /*isDataCache=*/true);
+    };
+    forPoints(block, askAt, "What is computed with the sums comes while they are added up.");
+  };
+  if (group.rowDim == noDim || block.vectorDim == noDim)
+    return;
+  for (Value value : pass.stores)
+    if (auto op = value.getDefiningOp<linalg::GenericOp>(); op && !isReduction(op))
+      for (OpOperand *operand : op.getDpsInputOperands())
+        ask(*operand);
+}
+
+void Nest::writeContractions(const Pass &pass, const ContractionGroup &contraction,
+                             const Block &block) {
   Values sums;
   for (linalg::GenericOp op : contraction.ops)
     for (OpOperand &init : op.getDpsInitsMutable()) {
@@ -130,6 +159,8 @@ void Nest::writeContractions(const ContractionGroup &contraction, const Block &b
       reduce(contraction, over, block, unrolled, factor, sums, comment);
       return Values();
     };
+    if (phase == AllAtOnce && window > unrolledWindow)
+      prefetch(pass, block);
     if (phase == OneStep && !clips.empty())
       writer.branch(isInside(block, over), {}, add, [] { return Values(); });
     else

@@ -48,7 +48,8 @@ private:
   void writeColumns(int dim, Block block, BlockBody body);
   void writeBlock(const Pass &pass, const Block &block);
 
-  void writeContractions(const ContractionGroup &contraction, const Block &block);
+  void writeContractions(const Pass &pass, const ContractionGroup &contraction, const Block &block);
+  void prefetch(const Pass &pass, const Block &block);
   mlir::Value startOf(mlir::OpOperand &init, const Point &point);
   llvm::ArrayRef<mlir::Value> sumsOf(mlir::Value result);
   void reduce(const ContractionGroup &contraction, llvm::ArrayRef<Dim> over, Block block,

@@ -517,7 +517,7 @@ bool isWritten(Value buffer) {
     Operation *user = use.getOwner();
     if (isa<ViewLikeOpInterface, UnrealizedConversionCastOp>(user))
       return llvm::any_of(user->getResults(), isWritten);
-    return writesThrough(user, use);
+    return !isa<memref::PrefetchOp>(user) && writesThrough(user, use);
   });
 }
 

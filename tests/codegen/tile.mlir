@@ -80,3 +80,32 @@ func.func private @window(%x: tensor<?x9x8x5xf32> {fw.zero_border = array<i64: 0
       outs(%0 : tensor<?x7x6x16xf32>) -> tensor<?x7x6x16xf32>
   return %1 : tensor<?x7x6x16xf32>
 }
+
+// What is added to the sums at their end, and has a vector for each, is asked for before they are
+// added up; what all rows share is not.
+// CHECK-LABEL: func.func private @asks(
+// CHECK-SAME:    %[[GIVEN:[a-z0-9]+]]: memref<32x16xf32>, %[[OUT:[a-z0-9]+]]: memref<32x16xf32>)
+// CHECK:         scf.for %[[ROW:.*]] = %c0 to
+// CHECK:           memref.prefetch %[[GIVEN]][%{{.*}}, %c0], read, locality<3>, data
+// CHECK-NOT:     memref.prefetch
+// CHECK:         fw.name = "k"
+// CHECK:         vector.load %[[GIVEN]]
+// CHECK:         return
+func.func private @asks(%x: tensor<32x64xf32>, %w: tensor<64x16xf32>, %bias: tensor<16xf32>, %given: tensor<32x16xf32>,
+                        %out: tensor<32x16xf32>) -> tensor<32x16xf32> attributes {fw.kernel} {
+  %zero = arith.constant 0.0 : f32
+  %empty = tensor.empty() : tensor<32x16xf32>
+  %0 = linalg.fill ins(%zero : f32) outs(%empty : tensor<32x16xf32>) -> tensor<32x16xf32>
+  %1 = linalg.matmul ins(%x, %w : tensor<32x64xf32>, tensor<64x16xf32>)
+      outs(%0 : tensor<32x16xf32>) -> tensor<32x16xf32>
+  %2 = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (j)>,
+                                        affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>],
+                       iterator_types = ["parallel", "parallel"]}
+      ins(%1, %bias, %given : tensor<32x16xf32>, tensor<16xf32>, tensor<32x16xf32>) outs(%out : tensor<32x16xf32>) {
+    ^bb0(%a: f32, %b: f32, %g: f32, %o: f32):
+      %s = arith.addf %a, %b : f32
+      %r = arith.addf %s, %g : f32
+      linalg.yield %r : f32
+  } -> tensor<32x16xf32>
+  return %2 : tensor<32x16xf32>
+}
