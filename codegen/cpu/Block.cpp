@@ -144,10 +144,10 @@ void Nest::writeContractions(const Pass &pass, const ContractionGroup &contracti
     }
   if (evaluator.failed())
     return;
-  Dims over = phase == AllAtOnce ? contraction.over : without(contraction.over, Dim(group.stepDim));
+  const Dims &over = contraction.over;
   int64_t window = 1, count = block.rows * block.vectors * int64_t(sums.size());
   for (Dim dim : over)
-    window *= kernel.isStatic(dim) ? kernel.size(dim) : unrolledWindow + 1;
+    window *= kernel.isStatic(dim) ? group.sizeIn(kernel, dim) : unrolledWindow + 1;
   bool unrolled = window <= unrolledWindow && window * count <= 2 * unrolledWork;
   int64_t factor = llvm::bit_floor(uint64_t(std::clamp<int64_t>(unrolledWork / count, 1, 4)));
   clips = findClips(kernel, contraction);
@@ -155,16 +155,9 @@ void Nest::writeContractions(const Pass &pass, const ContractionGroup &contracti
     bool products = llvm::all_of(contraction.ops, isMultiplyAdd);
     std::string comment = llvm::formatv("Adds {0}to {1} by {2} vectors of sums.",
                                         products ? "products " : "", block.rows, block.vectors);
-    auto add = [&] {
-      reduce(contraction, over, block, unrolled, factor, sums, comment);
-      return Values();
-    };
     if (phase == AllAtOnce && window > unrolledWindow)
       prefetch(pass, block);
-    if (phase == OneStep && !clips.empty())
-      writer.branch(isInside(block, over), {}, add, [] { return Values(); });
-    else
-      add();
+    reduce(contraction, over, block, unrolled, factor, sums, comment);
   }
   ArrayRef<Value> left = sums;
   for (linalg::GenericOp op : contraction.ops)
@@ -177,7 +170,7 @@ void Nest::writeContractions(const Pass &pass, const ContractionGroup &contracti
 /// The indices of a reduced dimension that may be other than zeros. `within` are the loops inside,
 /// of which nothing is known yet.
 std::pair<Value, Value> Nest::rangeOf(Dim dim, ArrayRef<Dim> within, const Block &block) {
-  Value from = writer.index(0), to = evaluator.extent(dim);
+  auto [from, to] = wholeRange(dim);
   auto varies = [&](const Clip &clip) {
     return llvm::any_of(within, [&](Dim inner) { return clip.stepAlong(inner) != 0; }) ||
            (block.vectorDim != noDim && clip.stepAlong(block.vectorDim) != 0) ||
@@ -203,15 +196,6 @@ std::pair<Value, Value> Nest::rangeOf(Dim dim, ArrayRef<Dim> within, const Block
       to = writer.minimum(to, writer.make<arith::MaxSIOp>(high, writer.index(0)));
   }
   return {from, to};
-}
-
-/// Whether the step that is being computed adds anything but zeros to the block.
-Value Nest::isInside(const Block &block, ArrayRef<Dim> over) {
-  auto [from, to] = rangeOf(group.stepDim, over, block);
-  Value step = block.at[group.stepDim];
-  return writer.make<arith::AndIOp>(
-      writer.make<arith::CmpIOp>(arith::CmpIPredicate::sge, step, from),
-      writer.make<arith::CmpIOp>(arith::CmpIPredicate::slt, step, to));
 }
 
 /// Where a window passes over the border of an image whose whole width are the block's rows: writes
@@ -270,7 +254,8 @@ void Nest::reduce(const ContractionGroup &contraction, ArrayRef<Dim> over, Block
   // What is unrolled keeps a number of iterations that is known.
   if (unrolled || over.size() == 1) {
     StringRef name = over.size() == 1 ? "k" : "";
-    writer.loop(writer.index(0), evaluator.extent(dim), 1, {}, step, {together, name, comment});
+    auto [from, to] = wholeRange(dim);
+    writer.loop(from, to, 1, {}, step, {together, name, comment});
     return;
   }
   auto [from, to] = rangeOf(dim, over.drop_front(), block);

@@ -137,10 +137,10 @@ static bool fitsPanel(const Kernel &kernel, const Group &group, AffineMap access
       bytes *= 8 * group.lanes;
     else if (contains(group.outer, dim))
       continue;
-    else if (!kernel.isStatic(dim))
+    else if (int(dim) != group.stepDim && !kernel.isStatic(dim))
       return false;
     else
-      bytes *= kernel.size(dim);
+      bytes *= group.sizeIn(kernel, dim);
   }
   return bytes <= panelLimit;
 }
@@ -155,8 +155,8 @@ static int64_t vectorBytes(const Kernel &kernel, const Group &group, const Pass 
         continue;
       int64_t size = 4;
       for (Dim dim : kernel.loops(op))
-        if (dependsOn(access, dim) && int(dim) != group.stepDim)
-          size *= sizeOr(kernel, dim, 32);
+        if (dependsOn(access, dim))
+          size *= int(dim) == group.stepDim ? group.stepSize : sizeOr(kernel, dim, 32);
       bytes += size;
     }
   return bytes;
@@ -279,6 +279,18 @@ static bool sumsFitScratch(const Kernel &kernel, const ContractionGroup &contrac
   return bytes <= sumsLimit;
 }
 
+/// So many products are added between reading a sum and writing it that this does not matter.
+static int64_t stepSize(const Kernel &kernel, const ContractionGroup &contraction) {
+  constexpr int64_t enough = 128;
+  Dim dim = contraction.over.front();
+  int64_t products = 1;
+  for (Dim inner : ArrayRef(contraction.over).drop_front())
+    products *= sizeOr(kernel, inner, 32);
+  int64_t size = llvm::divideCeil(enough, std::max<int64_t>(products, 1));
+  return kernel.isStatic(dim) ? std::clamp<int64_t>(size, 1, std::max<int64_t>(kernel.size(dim), 1))
+                              : size;
+}
+
 /// The outermost reduced dimension, if each tile would stream operands through the cache anew.
 static void chooseStepDim(const Kernel &kernel, Group &group) {
   constexpr int64_t cached = 256 << 10;
@@ -294,8 +306,10 @@ static void chooseStepDim(const Kernel &kernel, Group &group) {
     return llvm::all_of(op->getResults(), [&](Value result) { return kernel.isOutput(result); });
   });
   group.sumsRestInScratch = !restsInOutputs || pass.stores.size() != contraction.ops.size();
-  if (!group.sumsRestInScratch || sumsFitScratch(kernel, contraction))
-    group.stepDim = contraction.over.front();
+  if (group.sumsRestInScratch && !sumsFitScratch(kernel, contraction))
+    return;
+  group.stepDim = contraction.over.front();
+  group.stepSize = stepSize(kernel, contraction);
 }
 
 /// Several rows of a short dimension: what they have in common is computed once.
@@ -353,6 +367,8 @@ void chooseBlock(const Kernel &kernel, const CPUTarget &target, Group &group) {
   group.tileWidth = group.vectorDim == noDim ? 0 : block.vectors * group.lanes;
   findPacked(kernel, group);
   chooseStepDim(kernel, group);
+  if (group.stepDim != noDim) // of a step a panel may fit where all of it did not
+    findPacked(kernel, group);
   constexpr int64_t firstLevelCache = 32 << 10;
   bool vectorsInnermost = vectorBytes(kernel, group, *heaviest) <= firstLevelCache ||
                           writesMuch(kernel, group, *heaviest);

@@ -57,11 +57,12 @@ void Nest::write(Value begin, Value end) {
   writeChunks(begin, end, at);
   phase = OneStep;
   auto add = [&](Value step, ValueRange) {
-    at[group.stepDim] = step;
+    evaluator.countFrom(group.stepDim, step);
+    stepBegin = step;
     writeChunks(begin, end, at);
     return Values();
   };
-  writer.loop(writer.index(0), evaluator.extent(group.stepDim), 1, {}, add,
+  writer.loop(writer.index(0), evaluator.extent(group.stepDim), group.stepSize, {}, add,
               {1, "step", "What one step reads stays in the cache for all tiles."});
   if (!group.sumsRestInScratch)
     return;
@@ -78,7 +79,8 @@ void Nest::writeChunks(Value begin, Value end, const Values &at) {
 
 /// Blocks [begin, end) of these dimensions as nested loops: nothing is divided inside them.
 void Nest::writeBlocks(ArrayRef<Dim> dims, Value begin, Value end, Values at) {
-  if (!group.packed.empty() && dims.size() == group.outer.size() - panelDims().size())
+  bool reads = phase == AllAtOnce || phase == OneStep;
+  if (reads && !group.packed.empty() && dims.size() == group.outer.size() - panelDims().size())
     writer.branch(
         writer.make<arith::CmpIOp>(arith::CmpIPredicate::slt, begin, end), {},
         [&] { return writePanels(at), Values(); }, [] { return Values(); });
@@ -127,6 +129,16 @@ Value Nest::allocate(ArrayRef<int64_t> shape, Type element) {
                                   builder.getI64IntegerAttr(64));
 }
 
+/// All indices of a reduced dimension that are being computed with.
+std::pair<Value, Value> Nest::wholeRange(Dim dim) {
+  Value extent = evaluator.extent(dim);
+  if (phase != OneStep || int(dim) != group.stepDim)
+    return {writer.index(0), extent};
+  Value end = writer.add(stepBegin, group.stepSize);
+  bool divides = kernel.isStatic(dim) && kernel.size(dim) % group.stepSize == 0;
+  return {stepBegin, divides || group.stepSize == 1 ? end : writer.minimum(end, extent)};
+}
+
 void Nest::writePanels(const Values &at) {
   for (const Packed &packed : group.packed)
     writePanel(packed, at);
@@ -164,7 +176,8 @@ void Nest::writePanel(const Packed &packed, Values at) {
   if (!panel) {
     SmallVector<int64_t> shape;
     for (Dim dim : rows)
-      shape.push_back(llvm::alignTo(kernel.size(dim), int(dim) == packed.along ? group.lanes : 1));
+      shape.push_back(
+          llvm::alignTo(group.sizeIn(kernel, dim), int(dim) == packed.along ? group.lanes : 1));
     shape.push_back(width);
     Type element = getElementTypeOrSelf(packed.operand->get().getType());
     panel = allocate(shape, element);
@@ -176,9 +189,12 @@ void Nest::writePanel(const Packed &packed, Values at) {
   Value start = outer ? at[vectorDim] : writer.index(0);
   auto store = [&](Value vector, Value turnedRow) {
     Values indices;
-    for (Dim dim : rows)
-      indices.push_back(turnedRow && int(dim) == packed.along ? writer.add(at[dim], turnedRow)
-                                                              : at[dim]);
+    for (Dim dim : rows) {
+      Value index =
+          int(dim) == group.stepDim ? writer.make<arith::SubIOp>(at[dim], stepBegin) : at[dim];
+      indices.push_back(turnedRow && int(dim) == packed.along ? writer.add(index, turnedRow)
+                                                              : index);
+    }
     indices.push_back(writer.make<arith::SubIOp>(at[vectorDim], start));
     vector::StoreOp::create(writer.builder, vector, panel, indices);
   };
@@ -194,9 +210,11 @@ void Nest::writePanel(const Packed &packed, Values at) {
     if (left.empty())
       return store(panelVector(packed, at, access, vectorDim), {});
     bool isColumn = left.front() == vectorDim;
-    Value from = isColumn ? start : writer.index(0), to = evaluator.extent(left.front());
-    if (isColumn)
+    auto [from, to] = wholeRange(left.front());
+    if (isColumn) {
+      from = start;
       to = writer.minimum(writer.add(start, width), to);
+    }
     int64_t step = isColumn || int(left.front()) == packed.along ? group.lanes : 1;
     auto body = [&](Value index, ValueRange) {
       at[left.front()] = index;

@@ -56,7 +56,7 @@ private:
               bool unrolled, int64_t factor, llvm::ArrayRef<mlir::Value> sums, std::string comment);
   bool reduceRowsInside(const ContractionGroup &contraction, llvm::ArrayRef<Dim> over, Block block,
                         int64_t factor, llvm::ArrayRef<mlir::Value> sums);
-  mlir::Value isInside(const Block &block, llvm::ArrayRef<Dim> over);
+  std::pair<mlir::Value, mlir::Value> wholeRange(Dim dim);
   std::pair<mlir::Value, mlir::Value> rangeOf(Dim dim, llvm::ArrayRef<Dim> within,
                                               const Block &block);
   void accumulate(const ContractionGroup &contraction, Block block,
@@ -98,6 +98,7 @@ private:
   /// Of a group with a stepDim: sums are first given their initial values, then added to, then
   /// read.
   enum { AllAtOnce, InitialValues, OneStep, CompleteSums } phase = AllAtOnce;
+  mlir::Value stepBegin;
   llvm::DenseMap<mlir::Value, mlir::Value> restingSums;
 };
 

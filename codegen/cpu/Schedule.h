@@ -53,10 +53,16 @@ struct Group : Tile {
   /// operands stays in the cache for all tiles. Between the steps sums rest in the output, or in
   /// scratch if something is computed from them.
   int stepDim = noDim;
+  /// Indices of it that are one step.
+  int64_t stepSize = 1;
   bool sumsRestInScratch = false;
   std::vector<Pass> passes;
   std::vector<Packed> packed;
 
+  /// How much of a dimension is computed with at once: all of it, or a step.
+  int64_t sizeIn(const Kernel &kernel, Dim dim) const {
+    return int(dim) == stepDim ? stepSize : kernel.size(dim);
+  }
   int vectorDimOf(const Pass &pass) const {
     return vectorDim != noDim ? vectorDim : pass.inner.empty() ? noDim : int(pass.inner.back());
   }

@@ -84,6 +84,8 @@ SmallVector<Value> Evaluator::indicesOf(const Storage &storage, AffineMap access
     else if (contains(tile->outer, dim) || (kernel.isStatic(dim) && kernel.size(dim) == 1))
       // Readers of a dimension of one element need not have it as a loop.
       indices.push_back(writer.index(0));
+    else if (Value origin = origins.lookup(dim))
+      indices.push_back(writer.make<arith::SubIOp>(point.at[dim], origin));
     else
       indices.push_back(point.at[dim]);
   }

@@ -68,8 +68,12 @@ public:
   void enter(const Tile &next) { tile = &next; }
   void setStorage(mlir::Value value, Storage storage) { stored[value] = std::move(storage); }
   void setPanel(mlir::OpOperand *operand, Storage storage) { panels[operand] = std::move(storage); }
+  /// What scratch holds of this dimension begins at `origin`.
+  void countFrom(Dim dim, mlir::Value origin) { origins[dim] = origin; }
   void forget(mlir::Value value) { stored.erase(value); }
-  void forgetAll() { stored.clear(), panels.clear(), known.clear(), countsFrom.clear(); }
+  void forgetAll() {
+    stored.clear(), panels.clear(), known.clear(), countsFrom.clear(), origins.clear();
+  }
 
   /// The element at `access` of a tensor.
   mlir::Value read(mlir::Value tensor, mlir::AffineMap access, const Point &point);
@@ -155,6 +159,7 @@ private:
   mlir::IRMapping bound;
   llvm::DenseMap<mlir::Value, Storage> stored;
   llvm::DenseMap<mlir::OpOperand *, Storage> panels;
+  llvm::DenseMap<Dim, mlir::Value> origins;
   llvm::DenseMap<Key, mlir::Value, KeyInfo> known;
   /// Index vectors that count up by one from this scalar.
   llvm::DenseMap<mlir::Value, mlir::Value> countsFrom;

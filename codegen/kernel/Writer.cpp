@@ -118,12 +118,18 @@ static void mark(scf::ForOp loop, const LoopStyle &style) {
     loop->setDiscardableAttr(commentAttr, builder.getStringAttr(style.comment));
 }
 
+/// Whether `to` is written as `from` and one.
+static bool isNext(Value from, Value to) {
+  auto sum = to.getDefiningOp<arith::AddIOp>();
+  return sum && sum.getLhs() == from && constantOf(sum.getRhs()) == 1;
+}
+
 SmallVector<Value> Writer::loop(Value from, Value to, int64_t step, ValueRange carried,
                                 LoopBody body, LoopStyle style) {
   auto first = constantOf(from), last = constantOf(to);
   if (first && last && *first >= *last)
     return SmallVector<Value>(carried);
-  if (first && last && *first + step >= *last)
+  if ((first && last && *first + step >= *last) || isNext(from, to))
     return body(from, carried);
   auto loop = scf::ForOp::create(builder, from, to, index(step), carried);
   mark(loop, style);

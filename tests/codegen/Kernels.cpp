@@ -538,14 +538,14 @@ static const char *sumAndStep = R"(
 #b = affine_map<(i, j, t, k) -> (t, k, j)>
 #c = affine_map<(i, j, t, k) -> (i, j)>
 #ij = affine_map<(i, j) -> (i, j)>
-func.func private @k(%x: tensor<5x{K}x{M}xf32>, %dy: tensor<5x{K}x{N}xf32>, %w: tensor<{M}x{N}xf32>)
+func.func private @k(%x: tensor<73x{K}x{M}xf32>, %dy: tensor<73x{K}x{N}xf32>, %w: tensor<{M}x{N}xf32>)
     -> tensor<{M}x{N}xf32> {
   %zero = arith.constant 0.0 : f32
   %rate = arith.constant 0.01 : f32
   %empty = linalg.fill ins(%zero : f32) outs(%w : tensor<{M}x{N}xf32>) -> tensor<{M}x{N}xf32>
   %sum = linalg.generic {indexing_maps = [#a, #b, #c],
                          iterator_types = ["parallel", "parallel", "reduction", "reduction"]}
-      ins(%x, %dy : tensor<5x{K}x{M}xf32>, tensor<5x{K}x{N}xf32>)
+      ins(%x, %dy : tensor<73x{K}x{M}xf32>, tensor<73x{K}x{N}xf32>)
       outs(%empty : tensor<{M}x{N}xf32>) {
     ^bb0(%a: f32, %b: f32, %o: f32):
       %p = arith.mulf %a, %b : f32
@@ -716,8 +716,8 @@ const std::vector<KernelRow> &kernelRows() {
         {"product_and_rows", productAndRows, matrices({{5, 7, 3}, {19, 40, 17}, {32, 10, 64}}),
          false},
         {"optimizer_step", optimizerStep, planes({{5, 70}, {2048, 33}, {3000, 1}})},
-        // Small, and large enough for steps.
-        {"sum_and_step", sumAndStep, matrices({{5, 7, 3}, {19, 40, 450}, {7, 33, 500}})},
+        // Small; large enough for steps of several, of which the last is not whole; with panels.
+        {"sum_and_step", sumAndStep, matrices({{5, 7, 3}, {19, 450, 40}, {66, 520, 30}})},
         {"product_of_turned", productOfTurned, matrices({{1, 2, 3}, {1, 17, 5}, {5, 20, 7}})},
         {"centred_both_ways", centredBothWays,
          planes({{33, 37}, {5, 7}, {16, 16}, {3, 1}, {4, 0}})},

@@ -109,3 +109,30 @@ func.func private @asks(%x: tensor<32x64xf32>, %w: tensor<64x16xf32>, %bias: ten
   } -> tensor<32x16xf32>
   return %2 : tensor<32x16xf32>
 }
+
+// What all tiles would stream through the cache anew comes in steps, of so many products that sums
+// which rest in memory meanwhile cost little; of a step, vectors that lie far apart are copied.
+// CHECK-LABEL: func.func private @steps(
+// CHECK:         %[[PANEL:.*]] = memref.alloca() {alignment = 64 : i64} : memref<5x30x48xf32>
+// CHECK:         scf.for %[[STEP:.*]] = %c0 to %c73 step %c5 {
+// CHECK:           %[[END:.*]] = arith.addi %[[STEP]], %c5
+// CHECK:           %[[LAST:.*]] = arith.minsi %[[END]], %c73
+// CHECK:           scf.for %[[T:.*]] = %[[STEP]] to %[[LAST]]
+// CHECK:             %[[WITHIN:.*]] = arith.subi %[[T]], %[[STEP]]
+// CHECK:             vector.store %{{.*}}, %[[PANEL]][%[[WITHIN]],
+func.func private @steps(%x: tensor<73x30x66xf32>, %dy: tensor<73x30x520xf32>,
+                         %w: tensor<66x520xf32>) -> tensor<66x520xf32> attributes {fw.kernel} {
+  %zero = arith.constant 0.0 : f32
+  %empty = linalg.fill ins(%zero : f32) outs(%w : tensor<66x520xf32>) -> tensor<66x520xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(i, j, t, k) -> (t, k, i)>,
+                                          affine_map<(i, j, t, k) -> (t, k, j)>,
+                                          affine_map<(i, j, t, k) -> (i, j)>],
+                         iterator_types = ["parallel", "parallel", "reduction", "reduction"]}
+      ins(%x, %dy : tensor<73x30x66xf32>, tensor<73x30x520xf32>) outs(%empty : tensor<66x520xf32>) {
+    ^bb0(%a: f32, %b: f32, %o: f32):
+      %p = arith.mulf %a, %b : f32
+      %r = arith.addf %o, %p : f32
+      linalg.yield %r : f32
+  } -> tensor<66x520xf32>
+  return %sum : tensor<66x520xf32>
+}
