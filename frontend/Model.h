@@ -30,7 +30,7 @@ struct LayerSummary {
   std::string name, className;
   std::vector<std::vector<int64_t>> outputShapes; // of its first call; -1 where any size goes
   int64_t parameters = 0, trainable = 0;          // elements of its variables
-  std::vector<std::string> variables;             // their names, inner layers' included
+  std::vector<std::string> variables = {};        // their names, inner layers' included
 };
 
 struct ImportedModel {

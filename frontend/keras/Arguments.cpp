@@ -63,6 +63,15 @@ static bool isMargin(const Json &value) {
   return margin && *margin >= 0 && *margin < largestSize;
 }
 
+std::string areMarginsOrNull(const Json &value, size_t count) {
+  const Json::Array *elements = value.array();
+  bool list = elements && elements->size() == count && llvm::all_of(*elements, isMargin);
+  return value.isNull() || list || isMargin(value)
+             ? ""
+             : "must be null, a whole number that is not negative or a list of " +
+                   std::to_string(count);
+}
+
 static bool areEnds(const Json &value) {
   const Json::Array *elements = value.array();
   return elements && elements->size() == 2 && llvm::all_of(*elements, isMargin);

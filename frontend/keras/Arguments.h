@@ -43,7 +43,11 @@ std::string isPositiveNumber(const Json &value);
 std::string isRate(const Json &value);
 /// One positive integer, or a list of `count`: the sizes of windows, strides.
 std::string areSizes(const Json &value, size_t count);
+std::string areMarginsOrNull(const Json &value, size_t count);
 template <size_t count> std::string areSizes(const Json &value) { return areSizes(value, count); }
+template <size_t count> std::string areMarginsOrNull(const Json &value) {
+  return areMarginsOrNull(value, count);
+}
 template <size_t count> std::string areSizesOrNull(const Json &value) {
   return value.isNull() ? "" : areSizes(value, count);
 }

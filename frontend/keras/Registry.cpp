@@ -16,6 +16,7 @@ static const Registration &allLayers() {
     registerMergeLayers(all);
     registerNormalizationLayers(all);
     registerConvolutionLayers(all);
+    registerTransposedConvolutionLayers(all);
     registerPoolingLayers(all);
     registerResizingLayers(all);
     registerLstm(all);

@@ -55,6 +55,7 @@ void registerGroupNormalizationLayers(Registration &layers);
 void registerMergeLayers(Registration &layers);
 void registerNormalizationLayers(Registration &layers);
 void registerConvolutionLayers(Registration &layers);
+void registerTransposedConvolutionLayers(Registration &layers);
 void registerPoolingLayers(Registration &layers);
 void registerResizingLayers(Registration &layers);
 void registerLstm(Registration &layers);

@@ -14,6 +14,7 @@ from keras_on_tensorflow import (
     bias_by_broadcasting,
     bilinear_in_any_precision,
     dense_gradients,
+    dilated_transposes,
     exact_gelu,
     exact_leaky_relu,
     groups_one_by_one,
@@ -121,6 +122,7 @@ def channels_first_on_cpu():
         setattr(backend_module.nn, name, call)
 
     wrap("conv")
+    wrap("conv_transpose")
     wrap("max_pool")
     wrap("average_pool")
 
@@ -128,6 +130,7 @@ def channels_first_on_cpu():
 pointwise_strides()
 groups_one_by_one()
 volumes_plane_by_plane()
+dilated_transposes()
 channels_first_on_cpu()  # on top: the others take channels that are last
 dense_gradients()
 exact_gelu()

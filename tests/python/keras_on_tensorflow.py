@@ -127,6 +127,29 @@ def pointwise_strides():
     nn.conv = conv
 
 
+def dilated_transposes():
+    """Writes a dilated kernel out, with zeros between: TensorFlow's CPU kernels transpose no dilated
+    convolution."""
+    original = nn.conv_transpose
+
+    def conv_transpose(
+        inputs, kernel, strides=1, padding="valid", output_padding=None, data_format=None, dilation_rate=1
+    ):
+        kernel = tf.convert_to_tensor(kernel)
+        rank = len(kernel.shape) - 2
+        rates = [dilation_rate] * rank if isinstance(dilation_rate, int) else dilation_rate
+        for axis, rate in enumerate(rates):
+            if rate > 1:
+                shape = list(kernel.shape)
+                apart = tf.stack([kernel, *[tf.zeros_like(kernel)] * (rate - 1)], axis + 1)
+                shape[axis] *= rate
+                kernel = tf.reshape(apart, shape)
+                kernel = tf.gather(kernel, tf.range(shape[axis] - rate + 1), axis=axis)
+        return original(inputs, kernel, strides, padding, output_padding, data_format, 1)
+
+    nn.conv_transpose = conv_transpose
+
+
 def groups_one_by_one():
     """Convolves the groups of a convolution each by itself, channels last: Keras has XLA compile a
     convolution with groups, anew at every call, which takes most of a comparison's time."""

@@ -1,7 +1,8 @@
 // Convolutions over one, two and three dimensions: plain, depthwise and separable.
+#include "frontend/keras/layers/Convolution.h"
+
 #include "frontend/keras/Activations.h"
 #include "frontend/keras/layers/Layers.h"
-#include "frontend/keras/layers/Windows.h"
 
 using namespace mlir;
 
@@ -9,24 +10,23 @@ namespace formwork::keras {
 
 //===--- what all of them do ---------------------------------------------------------------------
 
-template <size_t rank> static SlidingWindow kernelWindow(LayerCall &call) {
+SlidingWindow kernelWindow(LayerCall &call, size_t rank) {
   return {call.arguments.sizes("kernel_size", rank), call.arguments.sizes("strides", rank),
           call.arguments.sizes("dilation_rate", rank)};
 }
 
-static bool moreThanOne(ArrayRef<int64_t> values) {
+bool moreThanOne(ArrayRef<int64_t> values) {
   return llvm::any_of(values, [](int64_t value) { return value > 1; });
 }
 
-static FailureOr<int64_t> channelsOf(LayerCall &call, const Tensor &x) {
+FailureOr<int64_t> channelsOf(LayerCall &call, const Tensor &x) {
   int64_t channels = x.type().getShape().back();
   if (ShapedType::isDynamic(channels))
     return call.fail("the channels of its input must have a fixed size");
   return channels;
 }
 
-static SmallVector<int64_t, 4> kernelShape(ArrayRef<int64_t> window, int64_t channels,
-                                           int64_t filters) {
+SmallVector<int64_t, 4> kernelShape(ArrayRef<int64_t> window, int64_t channels, int64_t filters) {
   SmallVector<int64_t, 4> shape(window);
   shape.push_back(channels);
   shape.push_back(filters);
@@ -45,8 +45,7 @@ static FailureOr<Tensor> convolve(LayerCall &call, const Tensor &x, Value kernel
   return result;
 }
 
-/// Bias and activation, in the layer's format.
-static FailureOr<Tensor> finish(LayerCall &call, Tensor y) {
+FailureOr<Tensor> finishConvolution(LayerCall &call, Tensor y) {
   if (call.arguments.flag("use_bias")) {
     FailureOr<Value> bias = call.weight(
         {.name = "bias", .initializer = "bias_initializer", .shape = {y.type().getShape().back()}});
@@ -99,7 +98,7 @@ template <size_t rank> static FailureOr<Tensor> convolution(LayerCall &call) {
   FailureOr<Tensor> x = images(call, rank);
   if (failed(x))
     return failure();
-  SlidingWindow window = kernelWindow<rank>(call);
+  SlidingWindow window = kernelWindow(call, rank);
   FailureOr<int64_t> channels = channelsOf(call, *x);
   if (failed(channels) || failed(checkConvolution(call, *channels, window)))
     return failure();
@@ -113,7 +112,7 @@ template <size_t rank> static FailureOr<Tensor> convolution(LayerCall &call) {
   FailureOr<Tensor> y = convolve(call, *x, *kernel, window, groups);
   if (failed(y))
     return failure();
-  return finish(call, *y);
+  return finishConvolution(call, *y);
 }
 
 //===--- DepthwiseConv1D, DepthwiseConv2D --------------------------------------------------------
@@ -139,7 +138,7 @@ static const Argument depthwiseArguments[] = {
 /// Convolves each channel with depth_multiplier filters of its own; `name` is the kernel's.
 template <size_t rank>
 static FailureOr<Tensor> convolveChannels(LayerCall &call, const Tensor &x, StringRef name) {
-  SlidingWindow window = kernelWindow<rank>(call);
+  SlidingWindow window = kernelWindow(call, rank);
   FailureOr<int64_t> channels = channelsOf(call, x);
   if (failed(channels))
     return failure();
@@ -162,7 +161,7 @@ template <size_t rank> static FailureOr<Tensor> depthwiseConvolution(LayerCall &
   FailureOr<Tensor> y = convolveChannels<rank>(call, *x, "kernel");
   if (failed(y))
     return failure();
-  return finish(call, *y);
+  return finishConvolution(call, *y);
 }
 
 //===--- SeparableConv1D, SeparableConv2D --------------------------------------------------------
@@ -206,7 +205,7 @@ template <size_t rank> static FailureOr<Tensor> separableConvolution(LayerCall &
   FailureOr<Tensor> mixed = convolve(call, *y, *pointwise, {ones, ones, ones}, 1);
   if (failed(mixed))
     return failure();
-  return finish(call, *mixed);
+  return finishConvolution(call, *mixed);
 }
 
 void registerConvolutionLayers(Registration &layers) {

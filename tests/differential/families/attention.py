@@ -1,5 +1,7 @@
 """Attention. A node's tensors are the query, the value and, if there is one, the key."""
 
+from families.core import flatten
+
 ARGUMENTS = {
     "MultiHeadAttention": {
         "num_heads": [1, 2, 3],
@@ -47,7 +49,9 @@ def attention(draft, at):
     if not scores or draft.rng.random() < 0.5 or len(shape) > 2:
         return node
     steps = shape[0]
-    return draft.add("Output", {"index": 1}, [node], [args["num_heads"], steps, steps])
+    scores = draft.add("Output", {"index": 1}, [node], [args["num_heads"], steps, steps])
+    # With their mask, of four dimensions, Keras cannot do much.
+    return flatten(draft, scores) if causal or draft.is_masked(at) else scores
 
 
 # Layer -> the ranks (without the batch) that it takes, and how it is drawn.

@@ -1,4 +1,4 @@
-"""Convolutions over one, two and three dimensions: plain, depthwise and separable."""
+"""Convolutions over one, two and three dimensions: plain, depthwise, separable and transposed."""
 
 from families.common import ACTIVATIONS, FORMATS, FEW_ACTIVATIONS
 from shapes import from_planes, planes, sizes, window
@@ -31,6 +31,38 @@ ARGUMENTS = {
         "kernel_size": [1, 2, [1, 2, 3]],
         "strides": [1, [1, 2, 2]],
         "padding": ["valid", "same"],
+        "activation": FEW_ACTIVATIONS,
+        "use_bias": [True, False],
+        "data_format": FORMATS,
+    },
+    "Conv1DTranspose": {
+        "filters": [2, 3, 8, 34],
+        "kernel_size": [1, 2, 3, 5],
+        "strides": [1, 2, 3],
+        "padding": ["valid", "same"],
+        "output_padding": [None, 0, 1],
+        "dilation_rate": [1, 2],
+        "activation": FEW_ACTIVATIONS,
+        "use_bias": [True, False],
+        "data_format": FORMATS,
+    },
+    "Conv2DTranspose": {
+        "filters": [2, 4, 8, 34],
+        "kernel_size": [1, 2, 3, [3, 2]],
+        "strides": [1, 2],  # with others TensorFlow crashes
+        "padding": ["valid", "same"],
+        "output_padding": [None, 0, [1, 0]],
+        "dilation_rate": [1, 2],
+        "activation": FEW_ACTIVATIONS,
+        "use_bias": [True, False],
+        "data_format": FORMATS,
+    },
+    "Conv3DTranspose": {
+        "filters": [1, 3],
+        "kernel_size": [1, 2, [1, 2, 3]],
+        "strides": [1, [1, 2, 2]],
+        "padding": ["valid", "same"],
+        "output_padding": [None, 0],
         "activation": FEW_ACTIVATIONS,
         "use_bias": [True, False],
         "data_format": FORMATS,
@@ -105,6 +137,39 @@ def convolution(layer):
     return build
 
 
+def transposed(layer):
+    def build(draft, at):
+        strides = draft.pick(layer, "strides")
+        fixed = {"strides": strides}
+        if "dilation_rate" in ARGUMENTS[layer]:
+            both = ARGUMENTS[layer]["dilation_rate"] if strides == 1 else [1]
+            fixed["dilation_rate"] = draft.pick(layer, "dilation_rate", both)
+        args = draft.arguments(layer, **fixed)
+        image = planes(draft.shapes[at], args["data_format"])
+        rank, out = len(image) - 1, []
+        windows = [sizes(args.get(name, 1), rank) for name in ("kernel_size", "strides", "dilation_rate")]
+        more = sizes(args["output_padding"], rank) if args["output_padding"] is not None else [None] * rank
+        for size, kernel, stride, dilation, padding in zip(image, *windows, more):
+            kernel = (kernel - 1) * dilation + 1
+            rest = stretched(kernel, stride, padding, args["padding"])
+            if rest is None:
+                return None
+            out.append((size - 1) * stride + rest)
+        return draft.add(layer, args, [at], from_planes(out + [args["filters"]], args["data_format"]))
+
+    return build
+
+
+def stretched(kernel, stride, more, padding):
+    """How far the output goes from its last stride on; None if Keras or TensorFlow refuses it."""
+    if more is not None and more >= stride:
+        return None
+    if padding == "valid":
+        return max(kernel, stride) if more is None else kernel + more
+    rest = stride if more is None else kernel % 2 + more
+    return rest if 1 <= rest <= stride else None
+
+
 def depthwise(layer):
     """Also separable, which ends in `filters` of its own."""
 
@@ -125,6 +190,9 @@ BUILDERS = {
     "Conv1D": ((2,), convolution("Conv1D")),
     "Conv2D": ((3,), convolution("Conv2D")),
     "Conv3D": ((4,), convolution("Conv3D")),
+    "Conv1DTranspose": ((2,), transposed("Conv1DTranspose")),
+    "Conv2DTranspose": ((3,), transposed("Conv2DTranspose")),
+    "Conv3DTranspose": ((4,), transposed("Conv3DTranspose")),
     "DepthwiseConv1D": ((2,), depthwise("DepthwiseConv1D")),
     "DepthwiseConv2D": ((3,), depthwise("DepthwiseConv2D")),
     "SeparableConv1D": ((2,), depthwise("SeparableConv1D")),
