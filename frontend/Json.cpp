@@ -129,6 +129,8 @@ static nlohmann::ordered_json toLibrary(const Json &value) {
 
 std::string Json::print() const { return toLibrary(*this).dump(); }
 
+std::string quotedJson(std::string_view text) { return Json(std::string(text), 0).print(); }
+
 //===--- reading ---------------------------------------------------------------------------------
 
 namespace {

@@ -74,6 +74,9 @@ struct JsonError {
 /// Reads one JSON value that fills the text.
 std::variant<Json, JsonError> parseJson(std::string_view text);
 
+/// A string as JSON writes it.
+std::string quotedJson(std::string_view text);
+
 /// The RFC 6901 pointer from `root` to `value`, which must be in it.
 std::string pointerTo(const Json &root, const Json &value);
 

@@ -22,26 +22,22 @@ static bool isArithmetic(Operation &op) {
 /// How many of the places that `index` takes are between `from` and `to`, and how many there are.
 static std::pair<int64_t, int64_t> countInside(AffineExpr index, ArrayRef<int64_t> ranges,
                                                int64_t from, int64_t to) {
-  SmallVector<unsigned> dims;
-  for (unsigned dim = 0; dim < ranges.size(); ++dim)
-    if (index.isFunctionOfDim(dim))
-      dims.push_back(dim);
-  std::function<std::pair<int64_t, int64_t>(AffineExpr, ArrayRef<unsigned>)> count =
-      [&](AffineExpr at, ArrayRef<unsigned> left) -> std::pair<int64_t, int64_t> {
-    if (left.empty()) {
-      int64_t place = cast<AffineConstantExpr>(simplifyAffineExpr(at, ranges.size(), 0)).getValue();
-      return {place >= from && place < to, 1};
-    }
-    std::pair<int64_t, int64_t> total;
-    AffineExpr dim = getAffineDimExpr(left.front(), at.getContext());
-    for (int64_t i = 0; i < ranges[left.front()]; ++i) {
-      auto [inside, all] =
-          count(at.replace(dim, getAffineConstantExpr(i, at.getContext())), left.drop_front());
-      total.first += inside, total.second += all;
-    }
-    return total;
-  };
-  return count(index, dims);
+  AffineMap map = AffineMap::get(ranges.size(), 0, index);
+  int64_t inside = 0, all = 1;
+  for (auto [dim, range] : llvm::enumerate(ranges))
+    all *= map.isFunctionOfDim(dim) ? range : 1;
+  for (int64_t place = 0; place < all; ++place) {
+    SmallVector<int64_t> at(ranges.size(), 0);
+    int64_t rest = place;
+    for (auto [dim, range] : llvm::enumerate(ranges))
+      if (map.isFunctionOfDim(dim)) {
+        at[dim] = rest % range;
+        rest /= range;
+      }
+    int64_t position = map.compose(at).front();
+    inside += position >= from && position < to;
+  }
+  return {inside, all};
 }
 
 /// Takes off products with the zeros that are known to surround an operand.

@@ -10,8 +10,6 @@ using namespace llvm;
 
 namespace formwork::keras {
 
-static std::string quotedJson(std::string_view text) { return Json(std::string(text), 0).print(); }
-
 static std::string listOf(ArrayRef<std::string> parts) { return "[" + join(parts, ", ") + "]"; }
 static std::string objectOf(ArrayRef<std::string> parts) { return "{" + join(parts, ", ") + "}"; }
 

@@ -24,8 +24,6 @@ bool isLegacyFile(std::string_view bytes) { return bytes.substr(0, 8) == "\x89HD
 
 //===--- configuration ---------------------------------------------------------------------------
 
-static std::string quotedJson(std::string_view text) { return Json(std::string(text), 0).print(); }
-
 static std::string moduleOf(std::string_view className) {
   if (className == "Functional")
     return "keras.src.models.functional";
