@@ -48,12 +48,11 @@ def signature(spec, floatx):
     return " ".join(parts)
 
 
-def compile_with_formwork(spec, model, floatx, folder):
+def compile_with_formwork(spec, model, floatx, folder, concrete=True):
+    """The model's archive, and if `concrete` a function of its own for the specification's sizes."""
     archive, library = folder / f"{floatx}.keras", folder / f"{floatx}.so"
     model.save(archive)
-    # In float64 the `?` function alone, in float32 a concrete one too: compiling takes most of the time.
-    sizes = ["--signature", signature(spec, floatx)] if floatx == "float32" else []
-    return compile_library(archive, library, *sizes)
+    return compile_library(archive, library, *(["--signature", signature(spec, floatx)] if concrete else []))
 
 
 def compile_library(archive, library, *options):
@@ -167,7 +166,8 @@ def medians(run, exact, seed):
 def prepare(spec, floatx, folder):
     """Keras's model, Formwork's, the inputs to predict with and the batches to train on."""
     model = reference.build(spec, floatx)
-    compiled = compile_with_formwork(spec, model, floatx, folder)
+    # Compiling takes most of the time: of concrete functions those in float32 are enough.
+    compiled = compile_with_formwork(spec, model, floatx, folder, concrete=floatx == "float32")
     return model, compiled, *reference.draw_batches(spec, model, STEPS)
 
 

@@ -17,6 +17,7 @@ from keras_on_tensorflow import (
     dilated_transposes,
     exact_gelu,
     exact_leaky_relu,
+    exact_rescaling,
     groups_one_by_one,
     pointwise_strides,
     volumes_plane_by_plane,
@@ -135,6 +136,7 @@ channels_first_on_cpu()  # on top: the others take channels that are last
 dense_gradients()
 exact_gelu()
 exact_leaky_relu()
+exact_rescaling()
 bias_by_broadcasting()
 bilinear_in_any_precision()
 

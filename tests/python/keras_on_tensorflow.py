@@ -94,6 +94,21 @@ def exact_leaky_relu():
     nn.leaky_relu = leaky_relu
 
 
+def exact_rescaling():
+    """Rescaling takes its numbers through float32 whatever the precision."""
+    original = keras.layers.Rescaling.call
+
+    def call(self, inputs):
+        given = self.scale, self.offset
+        self.scale, self.offset = (tf.constant(value, self.compute_dtype) for value in given)
+        try:
+            return original(self, inputs)
+        finally:
+            self.scale, self.offset = given
+
+    keras.layers.Rescaling.call = call
+
+
 def bias_by_broadcasting():
     """Adds a bias of shape (1, channels, 1, 1) to the channels, whatever the width.
 

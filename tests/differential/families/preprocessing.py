@@ -1,7 +1,7 @@
 """Layers that prepare data: constants and statistics that are not trained."""
 
 ARGUMENTS = {
-    "Rescaling": {"scale": [0.5, "of the last axis"], "offset": [0.0, -0.25, "of the last axis"]},
+    "Rescaling": {"scale": [1 / 3, "of the last axis"], "offset": [0.0, -0.1, "of the last axis"]},
     "Normalization": {
         "axis": [-1, None, 1, [1, 2]],
         "mean and variance": ["stored", "numbers", "of the last axis"],
