@@ -78,6 +78,9 @@ static bool shouldFuse(OpOperand *operand) {
   auto consumer = dyn_cast<GenericOp>(operand->getOwner());
   if (!producer || !consumer || producer->getBlock() != consumer->getBlock())
     return false;
+  // A sum of one product is no element of another sum.
+  if (producer.payloadUsesValueFromOperand(producer.getDpsInitOperand(0)))
+    return false;
   AffineMap read = consumer.getMatchingIndexingMap(operand);
   if (contracts(consumer))
     return onlyMoves(producer) && producer.getNumDpsInputs() == 1 &&
