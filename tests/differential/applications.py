@@ -8,11 +8,8 @@ goes through the function for any size; of the larger two, which take long to co
 that. The optimizer is SGD: these models add biases before they
 normalize, whose gradients are zero but for rounding, of which Adam would make steps.
 
-What may differ is what compare.py allows random models: predictions by 1e-9, variables by 1e-7 of
-their norm. But these are deep, and normalize three or four numbers where images have shrunk to a
-pixel: there roundings grow. How much is measured on Keras, whose inputs and weights are rounded
-otherwise; a difference of 64 such roundings is allowed too, which is what sums of up to 2^12 terms
-in another order differ by (as in compare.py).
+What may differ is what compare.py allows random models in float64. These are deep, and normalize
+three or four numbers where images have shrunk to a pixel: there roundings grow.
 """
 
 import os
@@ -66,13 +63,11 @@ def agrees(folder, name):
     try:
         compiled = compare.compile_with_formwork(spec, model, "float64", folder, concrete=name in CONCRETE)
         exact = compare.run_keras(model, "float64", inputs, batches, folder)
-        nudge = np.random.default_rng(1), 2.0**-52  # of less, most numbers would be rounded back
-        again = compare.run_keras(build(name)[0], "float64", inputs, batches, folder, nudge)
-        rounding = compare.errors(again, exact)
-        ours = compare.errors(compare.run_formwork(compiled, inputs, batches), exact)
-        for what, value in ours.items():
-            usual = 1e-9 if what.startswith("prediction") else 1e-7
-            compare.check(what, value, max(usual, 64 * rounding[what]))
+
+        def run_again(nudge):
+            return compare.run_keras(build(name)[0], "float64", inputs, batches, folder, nudge)
+
+        compare.check_exact(compare.run_formwork(compiled, inputs, batches), exact, run_again)
     except compare.Mismatch as mismatch:
         raise Failure(str(mismatch))
 
