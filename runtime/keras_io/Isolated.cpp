@@ -140,7 +140,7 @@ static int closeOthers(int descriptor) {
       signal(number, SIG_DFL); // nobody prints this process's stack
   descriptor = closeOthers(descriptor);
   limit(RLIMIT_CORE, 0);
-  limit(RLIMIT_CPU, 3 + (memory >> 26)); // seconds: far more than reading takes
+  limit(RLIMIT_CPU, 1 + (memory >> 26)); // seconds: far more than reading takes
   if (!sanitized)
     if (uint64_t now = addressSpace())
       limit(RLIMIT_AS, now + memory);
