@@ -1,6 +1,8 @@
 // Counts by what the loops of linalg ops span and what their bodies compute.
 #include "passes/Flops.h"
 
+#include "ir/ZeroBorder.h"
+
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -45,12 +47,8 @@ static int64_t withoutBorders(linalg::LinalgOp op, int64_t count) {
   auto function = op->getParentOfType<func::FuncOp>();
   SmallVector<int64_t> ranges = op.getStaticLoopRanges();
   for (OpOperand *operand : op.getDpsInputOperands()) {
-    auto argument = dyn_cast<BlockArgument>(operand->get());
-    if (!argument || argument.getOwner() != &function.front())
-      continue;
-    auto border =
-        function.getArgAttrOfType<DenseI64ArrayAttr>(argument.getArgNumber(), "fw.zero_border");
-    auto shape = cast<ShapedType>(argument.getType()).getShape();
+    DenseI64ArrayAttr border = zeroBorderOf(function, operand->get());
+    auto shape = cast<ShapedType>(operand->get().getType()).getShape();
     auto indices = op.getMatchingIndexingMap(operand).getResults();
     for (size_t axis = 0; border && axis < shape.size(); ++axis)
       if (int64_t low = border[axis], high = border[shape.size() + axis]; low || high) {

@@ -2,6 +2,7 @@
 // of each kernel.
 //
 // What is left on the host is a schedule: launches, views, loops, branches and scalars.
+#include "ir/ZeroBorder.h"
 #include "passes/Groups.h"
 #include "passes/Passes.h"
 
@@ -64,8 +65,6 @@ static void eraseUnused(func::FuncOp function) {
 
 //===--- what is known to be zero ----------------------------------------------------------------
 
-static constexpr StringLiteral zeroBorder = "fw.zero_border";
-
 /// Of what is written into zeros: how many indices of each axis hold zeros before it, then how many
 /// behind it, as far as that is known. Null if none do.
 static DenseI64ArrayAttr borderOf(tensor::InsertSliceOp insert) {
@@ -91,12 +90,12 @@ static DenseI64ArrayAttr borderOf(tensor::InsertSliceOp insert) {
 static void markBorders(Block &block) {
   for (auto insert : block.getOps<tensor::InsertSliceOp>())
     if (DenseI64ArrayAttr border = borderOf(insert))
-      insert->setAttr(zeroBorder, border);
+      insert->setAttr(zeroBorderAttr, border);
 }
 
 static void forgetBorders(Block &block) {
   for (auto insert : block.getOps<tensor::InsertSliceOp>())
-    insert->removeAttr(zeroBorder);
+    insert->removeAttr(zeroBorderAttr);
 }
 
 //===--- the host's order --------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 // From a group of ops on tensors to a function in destination style and its launch.
 #include "passes/Outline.h"
+
+#include "ir/ZeroBorder.h"
 #include "passes/Slices.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -258,8 +260,8 @@ func::FuncOp Outliner::build(SymbolTable &kernels, StringRef prefix, ArrayRef<St
       kernel.setArgAttr(inputs.size() + i, "fw.reads", UnitAttr::get(context));
   for (auto [i, input] : llvm::enumerate(inputs))
     if (auto insert = input.getDefiningOp<tensor::InsertSliceOp>())
-      if (Attribute border = insert->getAttr("fw.zero_border"))
-        kernel.setArgAttr(i, "fw.zero_border", border);
+      if (Attribute border = insert->getAttr(zeroBorderAttr))
+        kernel.setArgAttr(i, zeroBorderAttr, border);
   kernels.insert(kernel);
   return kernel;
 }

@@ -1,5 +1,7 @@
 #include "codegen/cpu/Clip.h"
 
+#include "ir/ZeroBorder.h"
+
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -38,21 +40,12 @@ static bool isLinear(AffineExpr index) {
               .wasInterrupted();
 }
 
-/// Of each axis, how many of its first and of its last indices are known to hold zeros.
-static DenseI64ArrayAttr borderOf(const Kernel &kernel, Value operand) {
-  auto argument = dyn_cast<BlockArgument>(operand);
-  func::FuncOp function = kernel.getFunction();
-  if (!argument || argument.getOwner() != &function.front())
-    return {};
-  return function.getArgAttrOfType<DenseI64ArrayAttr>(argument.getArgNumber(), "fw.zero_border");
-}
-
 SmallVector<Clip> findClips(const Kernel &kernel, const ContractionGroup &contraction) {
   SmallVector<Clip> clips;
   if (contraction.ops.size() != 1 || !isMultiplyAdd(contraction.ops.front()))
     return clips;
   for (OpOperand *operand : linalg::GenericOp(contraction.ops.front()).getDpsInputOperands()) {
-    DenseI64ArrayAttr border = borderOf(kernel, operand->get());
+    DenseI64ArrayAttr border = zeroBorderOf(kernel.getFunction(), operand->get());
     if (!border)
       continue;
     auto shape = cast<RankedTensorType>(operand->get().getType()).getShape();

@@ -5,8 +5,8 @@
 Each model is built for images of 32 x 32 pixels and ten classes, with weights that are a function of
 its name alone. The first of two steps is one of the batch size that it was compiled for, the second
 goes through the function for any size; of the larger two, which take long to compile, there is only
-that. The optimizer is SGD: these models add biases before they
-normalize, whose gradients are zero but for rounding, of which Adam would make steps.
+that. The optimizer is SGD: these models add biases before they normalize, whose gradients are zero
+but for rounding, of which Adam would make steps.
 
 What may differ is what compare.py allows random models in float64. These are deep, and normalize
 three or four numbers where images have shrunk to a pixel: there roundings grow.

@@ -15,8 +15,14 @@ SlidingWindow kernelWindow(LayerCall &call, size_t rank) {
           call.arguments.sizes("dilation_rate", rank)};
 }
 
-bool moreThanOne(ArrayRef<int64_t> values) {
+static bool moreThanOne(ArrayRef<int64_t> values) {
   return llvm::any_of(values, [](int64_t value) { return value > 1; });
+}
+
+LogicalResult checkSteps(LayerCall &call, const SlidingWindow &window) {
+  if (moreThanOne(window.strides) && moreThanOne(window.dilations))
+    return call.fail("strides and dilation_rate cannot both be more than 1");
+  return success();
 }
 
 FailureOr<int64_t> channelsOf(LayerCall &call, const Tensor &x) {
@@ -89,9 +95,7 @@ static LogicalResult checkConvolution(LayerCall &call, int64_t channels,
     return call.fail("its " + std::to_string(groups) + " groups must divide its " +
                      std::to_string(call.arguments.integer("filters")) +
                      " filters and its input's " + std::to_string(channels) + " channels");
-  if (moreThanOne(window.strides) && moreThanOne(window.dilations))
-    return call.fail("strides and dilation_rate cannot both be more than 1");
-  return success();
+  return checkSteps(call, window);
 }
 
 template <size_t rank> static FailureOr<Tensor> convolution(LayerCall &call) {

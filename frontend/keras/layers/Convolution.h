@@ -8,7 +8,8 @@ namespace formwork::keras {
 /// As the arguments "kernel_size", "strides" and "dilation_rate" say.
 SlidingWindow kernelWindow(LayerCall &call, size_t rank);
 
-bool moreThanOne(llvm::ArrayRef<int64_t> values);
+/// Keras allows strides or dilations, not both.
+mlir::LogicalResult checkSteps(LayerCall &call, const SlidingWindow &window);
 
 /// The channels of channels-last images, which must be known.
 mlir::FailureOr<int64_t> channelsOf(LayerCall &call, const Tensor &x);

@@ -96,10 +96,9 @@ template <size_t rank> static FailureOr<Tensor> transposedConvolution(LayerCall 
   SlidingWindow window = kernelWindow(call, rank);
   FailureOr<int64_t> channels = channelsOf(call, *x);
   SmallVector<Extent> extents;
-  if (failed(channels) || failed(readExtents(call, window, extents)))
+  if (failed(channels) || failed(readExtents(call, window, extents)) ||
+      failed(checkSteps(call, window)))
     return failure();
-  if (moreThanOne(window.strides) && moreThanOne(window.dilations))
-    return call.fail("strides and dilation_rate cannot both be more than 1");
   int64_t filters = call.arguments.integer("filters");
   FailureOr<Value> kernel = call.weight({.name = "kernel",
                                          .initializer = "kernel_initializer",

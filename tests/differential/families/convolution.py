@@ -119,14 +119,19 @@ def positions(image, args):
     return [window(size, k, s, args["padding"], d) for size, k, s, d in zip(image, *windows)]
 
 
+def strided(draft, layer):
+    """Arguments with strides or dilations, not both."""
+    strides = draft.pick(layer, "strides")
+    fixed = {"strides": strides}
+    if "dilation_rate" in ARGUMENTS[layer]:
+        both = ARGUMENTS[layer]["dilation_rate"] if strides == 1 else [1]
+        fixed["dilation_rate"] = draft.pick(layer, "dilation_rate", both)
+    return draft.arguments(layer, **fixed)
+
+
 def convolution(layer):
     def build(draft, at):
-        strides = draft.pick(layer, "strides")
-        fixed = {"strides": strides}
-        if "dilation_rate" in ARGUMENTS[layer]:
-            both = ARGUMENTS[layer]["dilation_rate"] if strides == 1 else [1]
-            fixed["dilation_rate"] = draft.pick(layer, "dilation_rate", both)
-        args = draft.arguments(layer, **fixed)
+        args = strided(draft, layer)
         image = planes(draft.shapes[at], args["data_format"])
         out = positions(image, args)
         channels = (image[-1], args["filters"])
@@ -139,12 +144,7 @@ def convolution(layer):
 
 def transposed(layer):
     def build(draft, at):
-        strides = draft.pick(layer, "strides")
-        fixed = {"strides": strides}
-        if "dilation_rate" in ARGUMENTS[layer]:
-            both = ARGUMENTS[layer]["dilation_rate"] if strides == 1 else [1]
-            fixed["dilation_rate"] = draft.pick(layer, "dilation_rate", both)
-        args = draft.arguments(layer, **fixed)
+        args = strided(draft, layer)
         image = planes(draft.shapes[at], args["data_format"])
         rank, out = len(image) - 1, []
         windows = [sizes(args.get(name, 1), rank) for name in ("kernel_size", "strides", "dilation_rate")]
