@@ -131,17 +131,61 @@ void Nest::prefetch(const Pass &pass, const Block &block) {
         ask(*operand);
 }
 
-void Nest::writeContractions(const Pass &pass, const ContractionGroup &contraction,
-                             const Block &block) {
+static bool isSum(linalg::GenericOp op) { return isa_and_present<arith::AddFOp>(combinerOf(op)); }
+
+/// How many indices of the outermost reduced dimension are summed before their sum is added to the
+/// others: an error grows with the length of a chain of additions. 0 if all are one chain.
+int64_t Nest::partSize(const ContractionGroup &contraction) const {
+  constexpr int64_t longSum = 1024, part = 512;
+  if (phase == OneStep || !llvm::all_of(contraction.ops, isSum))
+    return 0;
+  auto sizeOf = [&](Dim dim) { return kernel.isStatic(dim) ? kernel.size(dim) : 1; };
+  int64_t products = 1;
+  for (Dim inner : ArrayRef(contraction.over).drop_front())
+    products *= sizeOf(inner);
+  bool isLong = products * sizeOf(contraction.over.front()) > longSum;
+  return isLong ? llvm::divideCeil(part, products) : 0;
+}
+
+Value Nest::zeroLike(OpOperand &init) {
+  Type element = getElementTypeOrSelf(init.get().getType());
+  return writer.make<arith::ConstantOp>(writer.builder.getZeroAttr(element));
+}
+
+/// Registers for the sums of a contraction, filled with what `start` yields for each.
+Nest::Values Nest::beginSums(const ContractionGroup &contraction, const Block &block,
+                             StringRef name,
+                             llvm::function_ref<Value(OpOperand &, const Point &)> start) {
   Values sums;
   for (linalg::GenericOp op : contraction.ops)
     for (OpOperand &init : op.getDpsInitsMutable()) {
       Type element = getElementTypeOrSelf(init.get().getType());
-      sums.push_back(registers("sums", block.rows, block.vectors, typeIn(block, element)));
+      sums.push_back(registers(name, block.rows, block.vectors, typeIn(block, element)));
       forPoints(block, [&](const Point &at) {
-        evaluator.store(sums.back(), evaluator.spread(startOf(init, at), at), at);
+        evaluator.store(sums.back(), evaluator.spread(start(init, at), at), at);
       });
     }
+  return sums;
+}
+
+/// Of a contraction whose ops are sums: adds to the i-th sum what `other` yields for i.
+void Nest::addToSums(const ContractionGroup &contraction, const Block &block, ArrayRef<Value> sums,
+                     llvm::function_ref<Value(size_t i, const Point &)> other) {
+  for (size_t i = 0; i < sums.size(); ++i)
+    forPoints(block, [&](const Point &at) {
+      Value both =
+          evaluator.combine(combinerOf(contraction.ops[i]), evaluator.spread(other(i, at), at),
+                            evaluator.load(sums[i], at));
+      evaluator.store(sums[i], both, at);
+    });
+}
+
+void Nest::writeContractions(const Pass &pass, const ContractionGroup &contraction,
+                             const Block &block) {
+  bool startsAtZero = phase == OneStep && llvm::all_of(contraction.ops, isSum);
+  Values sums = beginSums(contraction, block, "sums", [&](OpOperand &init, const Point &at) {
+    return startsAtZero ? zeroLike(init) : startOf(init, at);
+  });
   if (evaluator.failed())
     return;
   const Dims &over = contraction.over;
@@ -157,8 +201,16 @@ void Nest::writeContractions(const Pass &pass, const ContractionGroup &contracti
                                         products ? "products " : "", block.rows, block.vectors);
     if (phase == AllAtOnce && window > unrolledWindow)
       prefetch(pass, block);
-    reduce(contraction, over, block, unrolled, factor, sums, comment);
+    if (int64_t size = partSize(contraction))
+      reduceInParts(contraction, size, block, factor, sums, comment);
+    else
+      reduce(contraction, over, block, unrolled, factor, sums, comment);
   }
+  if (startsAtZero)
+    addToSums(contraction, block, sums, [&](size_t i, const Point &at) {
+      linalg::GenericOp op = contraction.ops[i];
+      return startOf(op.getDpsInitsMutable()[0], at);
+    });
   ArrayRef<Value> left = sums;
   for (linalg::GenericOp op : contraction.ops)
     for (Value result : op->getResults()) {
@@ -235,6 +287,25 @@ bool Nest::reduceRowsInside(const ContractionGroup &contraction, ArrayRef<Dim> o
     reduce(contraction, over.drop_front(), block, false, factor, sums, comment);
   }
   return true;
+}
+
+/// Sums of `size` indices of the outermost dimension each, which are added to `totals`.
+void Nest::reduceInParts(const ContractionGroup &contraction, int64_t size, Block block,
+                         int64_t factor, ArrayRef<Value> totals, std::string comment) {
+  Dim dim = contraction.over.front();
+  auto addPart = [&](Value index, ValueRange) {
+    Values sums = beginSums(contraction, block, "part",
+                            [&](OpOperand &init, const Point &) { return zeroLike(init); });
+    part = Part{dim, index, size};
+    reduce(contraction, contraction.over, block, /*unrolled=*/false, factor, sums, comment);
+    part.reset();
+    addToSums(contraction, block, totals,
+              [&](size_t i, const Point &at) { return evaluator.load(sums[i], at); });
+    return Values();
+  };
+  auto [from, to] = wholeRange(dim);
+  writer.loop(from, to, size, {}, addPart,
+              {1, "part", "Long sums are added up in parts, which rounds less."});
 }
 
 /// Loops over what is reduced: a small window as a whole, else the innermost in steps of `factor`.

@@ -132,11 +132,16 @@ Value Nest::allocate(ArrayRef<int64_t> shape, Type element) {
 /// All indices of a reduced dimension that are being computed with.
 std::pair<Value, Value> Nest::wholeRange(Dim dim) {
   Value extent = evaluator.extent(dim);
-  if (phase != OneStep || int(dim) != group.stepDim)
-    return {writer.index(0), extent};
-  Value end = writer.add(stepBegin, group.stepSize);
-  bool divides = kernel.isStatic(dim) && kernel.size(dim) % group.stepSize == 0;
-  return {stepBegin, divides || group.stepSize == 1 ? end : writer.minimum(end, extent)};
+  auto upTo = [&](Value begin, int64_t size) -> std::pair<Value, Value> {
+    Value end = writer.add(begin, size);
+    bool divides = size == 1 || (kernel.isStatic(dim) && kernel.size(dim) % size == 0);
+    return {begin, divides ? end : writer.minimum(end, extent)};
+  };
+  if (part && dim == part->dim)
+    return upTo(part->begin, part->size);
+  if (phase == OneStep && int(dim) == group.stepDim)
+    return upTo(stepBegin, group.stepSize);
+  return {writer.index(0), extent};
 }
 
 void Nest::writePanels(const Values &at) {

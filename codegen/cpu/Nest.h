@@ -52,6 +52,15 @@ private:
   void prefetch(const Pass &pass, const Block &block);
   mlir::Value startOf(mlir::OpOperand &init, const Point &point);
   llvm::ArrayRef<mlir::Value> sumsOf(mlir::Value result);
+  int64_t partSize(const ContractionGroup &contraction) const;
+  Values beginSums(const ContractionGroup &contraction, const Block &block, llvm::StringRef name,
+                   llvm::function_ref<mlir::Value(mlir::OpOperand &, const Point &)> start);
+  void addToSums(const ContractionGroup &contraction, const Block &block,
+                 llvm::ArrayRef<mlir::Value> sums,
+                 llvm::function_ref<mlir::Value(size_t i, const Point &)> other);
+  mlir::Value zeroLike(mlir::OpOperand &init);
+  void reduceInParts(const ContractionGroup &contraction, int64_t size, Block block, int64_t factor,
+                     llvm::ArrayRef<mlir::Value> totals, std::string comment);
   void reduce(const ContractionGroup &contraction, llvm::ArrayRef<Dim> over, Block block,
               bool unrolled, int64_t factor, llvm::ArrayRef<mlir::Value> sums, std::string comment);
   bool reduceRowsInside(const ContractionGroup &contraction, llvm::ArrayRef<Dim> over, Block block,
@@ -99,6 +108,13 @@ private:
   /// read.
   enum { AllAtOnce, InitialValues, OneStep, CompleteSums } phase = AllAtOnce;
   mlir::Value stepBegin;
+  /// Of a long sum: the indices [begin, begin + size) that are being summed.
+  struct Part {
+    Dim dim;
+    mlir::Value begin;
+    int64_t size;
+  };
+  std::optional<Part> part;
   llvm::DenseMap<mlir::Value, mlir::Value> restingSums;
 };
 
