@@ -160,11 +160,7 @@ static LossFormula huber(Arguments &arguments) {
   };
 }
 
-/// x over its length along the last axis, a length below epsilon taken as that (ops.normalize).
-static Expr unitLength(Expr x) {
-  Expr squares = sum(square(x), lastAxis(x), /*keepdims=*/true);
-  return x * min(rsqrt(squares), 1 / epsilon);
-}
+static Expr unitLength(Expr x) { return ofUnitLength(x, lastAxis(x), epsilon); }
 
 static LossFormula cosineSimilarity(Arguments &) {
   return [](Expr y, const Prediction &p) {

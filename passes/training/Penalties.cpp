@@ -67,7 +67,7 @@ static Regularizer readOrthogonal(Arguments &arguments, int64_t rank) {
   }
   int64_t along = mode == "rows" ? 1 : 0;
   return [=](Expr w) {
-    Expr unit = w * min(rsqrt(sum(square(w), along, /*keepdims=*/true)), 1 / epsilon);
+    Expr unit = ofUnitLength(w, along, epsilon);
     Expr product(w.build(),
                  DotGeneralOp::create(w.build(), unit.value(), unit.value(),
                                       ArrayRef<int64_t>{along}, ArrayRef<int64_t>{along}));

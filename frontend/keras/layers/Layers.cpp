@@ -94,12 +94,6 @@ Value numbers(LayerCall &call, StringRef argument) {
   return constantOf(call.builder, values, shape, call.dtype);
 }
 
-// The bound is put on the sum, not on the root as in Keras, whose gradient at 0 is NaN.
-Expr ofUnitLength(Expr x, ArrayRef<int64_t> axes, double epsilon) {
-  Expr squares = sum(square(x), axes, /*keepdims=*/true);
-  return x * rsqrt(max(squares, epsilon * epsilon));
-}
-
 Value scalar(ImplicitLocOpBuilder &builder, double value, Type element) {
   auto type = RankedTensorType::get({}, element);
   return ConstantOp::create(builder, DenseElementsAttr::get(type, FloatAttr::get(element, value)));

@@ -33,9 +33,6 @@ mlir::FailureOr<mlir::Value> optionalWeight(LayerCall &call, llvm::StringRef fla
 /// What isNumbers approved, as a constant of the layer's type.
 mlir::Value numbers(LayerCall &call, llvm::StringRef argument);
 
-/// x divided by its Euclidean norm over the axes, but at most by 1 / epsilon.
-Expr ofUnitLength(Expr x, llvm::ArrayRef<int64_t> axes, double epsilon);
-
 /// A scalar that broadcasts with `like`.
 mlir::Value scalar(mlir::ImplicitLocOpBuilder &builder, double value, mlir::Type element);
 
