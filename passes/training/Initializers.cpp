@@ -1,7 +1,7 @@
 // The formulas of keras/src/initializers, with Philox for their random numbers: the distributions
 // are Keras's, the numbers are not.
 //
-// Refuses initializers that hold an array, and STFT.
+// Refuses STFT.
 #include "passes/training/Initializers.h"
 #include "passes/training/Registry.h"
 
@@ -9,12 +9,15 @@ using namespace mlir;
 
 namespace formwork {
 
+static Attribute numberOf(Type element, double value) {
+  if (isa<FloatType>(element))
+    return FloatAttr::get(element, value);
+  return IntegerAttr::get(element, int64_t(value));
+}
+
 static Value constantOf(ImplicitLocOpBuilder &builder, RankedTensorType type, double value) {
-  Type element = type.getElementType();
-  Attribute attribute = isa<FloatType>(element)
-                            ? Attribute(FloatAttr::get(element, value))
-                            : Attribute(IntegerAttr::get(element, int64_t(value)));
-  return ConstantOp::create(builder, DenseElementsAttr::get(type, attribute));
+  Attribute number = numberOf(type.getElementType(), value);
+  return ConstantOp::create(builder, DenseElementsAttr::get(type, number));
 }
 
 static Initializer filledWith(RankedTensorType type, double value) {
@@ -32,8 +35,32 @@ static Expr reshape(Expr x, ArrayRef<int64_t> shape) {
 static Initializer zeros(Arguments &, RankedTensorType type) { return filledWith(type, 0); }
 static Initializer ones(Arguments &, RankedTensorType type) { return filledWith(type, 1); }
 
+/// Whether NumPy would broadcast the one shape to the other.
+static bool broadcastsTo(ArrayRef<int64_t> from, ArrayRef<int64_t> to) {
+  return from.size() <= to.size() &&
+         llvm::all_of(llvm::zip(from, to.take_back(from.size())), [](auto sizes) {
+           auto [a, b] = sizes;
+           return a == 1 || a == b;
+         });
+}
+
 static Initializer constant(Arguments &arguments, RankedTensorType type) {
-  return filledWith(type, arguments.real("value", 0));
+  NumberArray array = arguments.numbers("value", 0);
+  if (!broadcastsTo(array.shape, type.getShape())) {
+    arguments.problems().report() << arguments.ownerName() << ": the shape of argument 'value' is ["
+                                  << ArrayRef<int64_t>(array.shape) << "], which cannot be " << type;
+    return {};
+  }
+  if (array.shape.empty())
+    return filledWith(type, array.values.front());
+  auto elements = llvm::map_to_vector(
+      array.values, [&](double value) { return numberOf(type.getElementType(), value); });
+  auto numbers = DenseElementsAttr::get(type.clone(array.shape), elements);
+  auto missing = llvm::to_vector(llvm::seq<int64_t>(0, type.getRank() - array.shape.size()));
+  return [=](ImplicitLocOpBuilder &builder, const RandomSource &) -> Value {
+    Value value = ConstantOp::create(builder, numbers);
+    return BroadcastLikeOp::create(builder, type, value, constantOf(builder, type, 0), missing);
+  };
 }
 
 /// Rows of the n by m unit matrix.

@@ -113,18 +113,47 @@ static Attribute unwrapArray(Attribute value) {
   return config ? config.get("value") : Attribute();
 }
 
-std::vector<double> Arguments::reals(StringRef name) {
-  std::vector<double> numbers;
-  auto list = dyn_cast_or_null<ArrayAttr>(unwrapArray(take(name)));
-  for (Attribute element : list ? list.getValue() : ArrayRef<Attribute>()) {
-    if (auto number = dyn_cast<FloatAttr>(element))
-      numbers.push_back(number.getValueAsDouble());
-    else if (auto number = dyn_cast<IntegerAttr>(element))
-      numbers.push_back(double(number.getInt()));
+/// Appends what the value holds to `array`, whose shape the first element of each list decides.
+static LogicalResult flatten(Attribute value, size_t depth, NumberArray &array) {
+  if (auto list = dyn_cast_or_null<ArrayAttr>(value)) {
+    bool first = array.values.empty() && array.shape.size() == depth;
+    if (first)
+      array.shape.push_back(int64_t(list.size()));
+    if (array.shape.size() <= depth || array.shape[depth] != int64_t(list.size()))
+      return failure();
+    for (Attribute element : list)
+      if (failed(flatten(element, depth + 1, array)))
+        return failure();
+    return success();
   }
-  if (!list || numbers.size() != list.size())
+  if (auto number = dyn_cast_or_null<FloatAttr>(value))
+    array.values.push_back(number.getValueAsDouble());
+  else if (auto number = dyn_cast_or_null<IntegerAttr>(value))
+    array.values.push_back(double(number.getInt()));
+  else
+    return failure();
+  return success(depth == array.shape.size());
+}
+
+NumberArray Arguments::numbers(StringRef name, double byDefault) {
+  NumberArray array;
+  Attribute value = unwrapArray(take(name));
+  if (isNone(value))
+    return {{}, {byDefault}};
+  if (succeeded(flatten(value, 0, array)))
+    return array;
+  problems().report() << owner << ": argument '" << name
+                      << "' is neither a number nor nested lists of numbers of equal lengths";
+  return {{}, {byDefault}};
+}
+
+std::vector<double> Arguments::reals(StringRef name) {
+  NumberArray array;
+  if (failed(flatten(unwrapArray(take(name)), 0, array)) || array.shape.size() != 1) {
     reject(name) << "not a list of numbers";
-  return numbers;
+    return {};
+  }
+  return array.values;
 }
 
 void Arguments::ignore(ArrayRef<StringLiteral> names) { llvm::append_range(read, names); }

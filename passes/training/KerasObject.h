@@ -42,6 +42,12 @@ bool isNone(mlir::Attribute attribute);
 std::optional<KerasObject> readObject(mlir::Attribute attribute, llvm::StringRef what,
                                       Problems &problems);
 
+/// Numbers in row-major order; one number has no dimension.
+struct NumberArray {
+  llvm::SmallVector<int64_t> shape;
+  std::vector<double> values;
+};
+
 /// The arguments of one object. Each accessor reports an argument of the wrong kind and returns
 /// what it would be by default.
 class Arguments {
@@ -53,6 +59,8 @@ public:
   bool flag(llvm::StringRef name, bool byDefault);
   llvm::StringRef text(llvm::StringRef name, llvm::StringRef byDefault, llvm::StringRef none = "");
   std::vector<double> reals(llvm::StringRef name);
+  /// A number, or nested lists of equal lengths.
+  NumberArray numbers(llvm::StringRef name, double byDefault);
   /// As it is; null if absent or None.
   mlir::Attribute raw(llvm::StringRef name);
 

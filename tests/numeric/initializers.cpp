@@ -137,6 +137,20 @@ TEST(Initializers, constants_fill_the_variable) {
             std::vector<double>(4, 2.5));
 }
 
+TEST(Initializers, constant_arrays_are_repeated_as_numpy_does) {
+  auto constant = [](const char *type, const char *value) {
+    return initialize(type, keras("Constant", value)).at("first").values;
+  };
+  const char *row = "value = [1.0, 2, -3.5]";
+  EXPECT_EQ(constant("3xf64", row), (std::vector<double>{1, 2, -3.5}));
+  EXPECT_EQ(constant("2x3xf64", row), (std::vector<double>{1, 2, -3.5, 1, 2, -3.5}));
+  EXPECT_EQ(constant("2x2xf64", "value = [[1.0], [2.0]]"), (std::vector<double>{1, 1, 2, 2}));
+  EXPECT_EQ(constant("2x2xf64", "value = {class_name = \"__numpy__\", config = {dtype = "
+                                "\"float64\", value = [[1.0, 2.0], [3.0, 4.0]]}}"),
+            (std::vector<double>{1, 2, 3, 4}));
+  EXPECT_EQ(constant("0x3xf64", row), std::vector<double>());
+}
+
 TEST(Initializers, identity_may_be_no_square) {
   EXPECT_EQ(initialize("2x3xf64", keras("Identity", "gain = 2.0 : f64")).at("first").values,
             (std::vector<double>{2, 0, 0, 0, 2, 0}));
