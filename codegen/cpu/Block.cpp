@@ -103,25 +103,27 @@ Value Nest::startOf(OpOperand &init, const Point &point) {
   return evaluator.load(sumsOf(result).front(), result.getType(), kernel.access(result), point);
 }
 
+void Nest::prefetch(OpOperand &operand, ArrayRef<Value> at) {
+  Values indices;
+  for (AffineExpr index : kernel.access(operand).getResults())
+    indices.push_back(writer.expression(index, at));
+  memref::PrefetchOp::create(writer.builder, evaluator.outside(operand.get()), indices,
+                             /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
+}
+
 /// Asks for what is computed with the sums and has a vector of its own for each of them: it comes
 /// while products are added, so that nothing waits for it.
-void Nest::prefetch(const Pass &pass, const Block &block) {
+void Nest::prefetchEpilogue(const Pass &pass, const Block &block) {
   auto ask = [&](OpOperand &operand) {
-    Value buffer = evaluator.outside(operand.get());
     AffineMap access = kernel.access(operand);
     bool ofItsOwn = dependsOn(access, group.rowDim) &&
                     stepOf(access, block.vectorDim) == Step::Unit &&
-                    isa<MemRefType>(buffer.getType());
+                    isa<MemRefType>(evaluator.outside(operand.get()).getType());
     if (!ofItsOwn)
       return;
-    auto askAt = [&](const Point &at) {
-      Values indices;
-      for (AffineExpr index : access.getResults())
-        indices.push_back(writer.expression(index, at.at));
-      memref::PrefetchOp::create(writer.builder, buffer, indices, /*isWrite=*/false,
-                                 /*localityHint=*/3, /*isDataCache=*/true);
-    };
-    forPoints(block, askAt, "What is computed with the sums comes while they are added up.");
+    forPoints(
+        block, [&](const Point &at) { prefetch(operand, at.at); },
+        "What is computed with the sums comes while they are added up.");
   };
   if (group.rowDim == noDim || block.vectorDim == noDim)
     return;
@@ -200,7 +202,7 @@ void Nest::writeContractions(const Pass &pass, const ContractionGroup &contracti
     std::string comment = llvm::formatv("Adds {0}to {1} by {2} vectors of sums.",
                                         products ? "products " : "", block.rows, block.vectors);
     if (phase == AllAtOnce && window > unrolledWindow)
-      prefetch(pass, block);
+      prefetchEpilogue(pass, block);
     if (int64_t size = partSize(contraction))
       reduceInParts(contraction, size, block, factor, sums, comment);
     else

@@ -190,29 +190,38 @@ static bool writesMuch(const Kernel &kernel, const Group &group, const Pass &pas
          scattersResults(kernel, group, pass);
 }
 
-/// Vectors that are read in turn, but lie far apart: they compete for the same few places of the
-/// first-level cache. A copy pays if enough rows use it.
-static bool isScattered(const Kernel &kernel, const Group &group, const Pass &pass,
-                        OpOperand &operand) {
-  constexpr int64_t farApart = 2048, enoughRows = 64;
-  if (group.vectorDim == noDim || group.rowDim == noDim || writesMuch(kernel, group, pass))
-    return false;
-  AffineMap access = kernel.access(operand);
+/// How many bytes apart the operand's elements lie along `dim`; 0 if that is unknown.
+static int64_t strideAlong(const Kernel &kernel, OpOperand &operand, Dim dim) {
   auto type = cast<RankedTensorType>(operand.get().getType());
-  bool far = false;
   int64_t stride = type.getElementTypeBitWidth() / 8;
-  for (auto [index, size] : llvm::reverse(llvm::zip_equal(access.getResults(), type.getShape()))) {
-    bool isWithin = !contains(group.outer, cast<AffineDimExpr>(index).getPosition());
-    far |= isWithin && stride >= farApart;
+  for (auto [index, size] :
+       llvm::reverse(llvm::zip_equal(kernel.access(operand).getResults(), type.getShape()))) {
+    if (cast<AffineDimExpr>(index).getPosition() == dim)
+      return stride;
     if (ShapedType::isDynamic(size))
-      break;
+      return 0;
     stride *= size;
   }
+  return 0;
+}
+
+/// Vectors that are read in turn, but lie far apart: they compete for the same few places of the
+/// first-level cache. A copy pays if enough tiles use it.
+static bool isScattered(const Kernel &kernel, const Group &group, const Pass &pass,
+                        OpOperand &operand) {
+  constexpr int64_t farApart = 2048, enoughTiles = 4;
+  if (group.vectorDim == noDim || group.rowDim == noDim || writesMuch(kernel, group, pass))
+    return false;
   int64_t rows = 1;
   for (Dim dim : group.outer)
-    if (!dependsOn(access, dim))
+    if (!dependsOn(kernel.access(operand), dim))
       rows *= sizeOr(kernel, dim, 1);
-  return far && rows >= enoughRows;
+  if (rows < enoughTiles * group.rows)
+    return false;
+  return llvm::any_of(kernel.access(operand).getResults(), [&](AffineExpr index) {
+    Dim dim = cast<AffineDimExpr>(index).getPosition();
+    return !contains(group.outer, dim) && strideAlong(kernel, operand, dim) >= farApart;
+  });
 }
 
 static void findPacked(const Kernel &kernel, Group &group) {
@@ -236,6 +245,57 @@ static void findPacked(const Kernel &kernel, Group &group) {
         bool inner = along == vectorDim || !contains(group.outer, along);
         group.packed.push_back({operand, inner ? along : noDim});
       }
+}
+
+/// Bytes of a copy of what a step reads of the operand for all rows; none if that is not of rows
+/// and of what is reduced alone, or has no bound that is known now.
+static std::optional<int64_t> rowPanelBytes(const Kernel &kernel, const Group &group,
+                                            OpOperand &operand) {
+  int64_t bytes = getElementTypeOrSelf(operand.get().getType()).getIntOrFloatBitWidth() / 8;
+  for (AffineExpr index : kernel.access(operand).getResults()) {
+    Dim dim = cast<AffineDimExpr>(index).getPosition();
+    if (int(dim) == group.rowDim)
+      bytes *=
+          llvm::divideCeil(kernel.size(dim), group.rows) * llvm::alignTo(group.rows, group.lanes);
+    else if (contains(group.outer, dim) || (int(dim) != group.stepDim && !kernel.isStatic(dim)))
+      return {};
+    else
+      bytes *= group.sizeIn(kernel, dim);
+  }
+  return bytes;
+}
+
+/// How many tiles read the same rows.
+static int64_t tilesBesideRows(const Kernel &kernel, const Group &group) {
+  int64_t tiles = 1;
+  for (Dim dim : without(group.outer, Dims{Dim(group.rowDim)})) {
+    int64_t width = int(dim) == group.vectorDim ? group.tileWidth : 1;
+    tiles *= llvm::divideCeil(sizeOr(kernel, dim, 32), width);
+  }
+  return tiles;
+}
+
+/// Elements that a tile's rows read side by side, but far from those that are multiplied next: each
+/// brings a line of its own to the cache, which competes for the same few places there. A copy pays
+/// if enough tiles use it.
+static void findPackedRows(const Kernel &kernel, Group &group) {
+  constexpr int64_t farApart = 512, enoughTiles = 4, limit = 512 << 10;
+  if (group.stepDim == noDim || group.rowDim == noDim || group.rows == 1 ||
+      !kernel.isStatic(group.rowDim) || tilesBesideRows(kernel, group) < enoughTiles)
+    return;
+  const ContractionGroup &contraction = group.passes.front().contractions.front();
+  for (linalg::GenericOp op : contraction.ops)
+    for (OpOperand *operand : op.getDpsInputOperands()) {
+      AffineMap access = kernel.access(*operand);
+      if (!isa<BlockArgument>(operand->get()) || !access.isProjectedPermutation() ||
+          !isa<FloatType>(getElementTypeOrSelf(operand->get().getType())) ||
+          adjacentDim(access) != group.rowDim || dependsOn(access, group.vectorDim) ||
+          strideAlong(kernel, *operand, contraction.over.back()) < farApart)
+        continue;
+      std::optional<int64_t> bytes = rowPanelBytes(kernel, group, *operand);
+      if (bytes && *bytes <= limit)
+        group.packedRows.push_back(operand);
+    }
 }
 
 /// A pointwise op that reads an operand across its vectors turns square blocks in registers.
@@ -292,9 +352,11 @@ static int64_t stepSize(const Kernel &kernel, const ContractionGroup &contractio
 }
 
 /// The outermost reduced dimension, if each tile would stream operands through the cache anew.
-static void chooseStepDim(const Kernel &kernel, Group &group) {
-  constexpr int64_t cached = 256 << 10;
-  if (group.passes.size() != 1 || group.vectorDim == noDim || !group.packed.empty())
+static void chooseStepDim(const Kernel &kernel, const CPUTarget &target, Group &group) {
+  // The more a tile's registers hold, the more multiply-adds there are for each line that is read.
+  // Measured on Zen 4 (256 KiB) and Zen 3 (64 KiB).
+  int64_t cached = 128 * target.vectorBytes * target.vectorRegisters;
+  if (group.passes.size() != 1 || group.vectorDim == noDim)
     return;
   const Pass &pass = group.passes.front();
   if (pass.contractions.size() != 1 || !pass.inner.empty())
@@ -365,10 +427,9 @@ void chooseBlock(const Kernel &kernel, const CPUTarget &target, Group &group) {
   group.rows = block.rows;
   group.vectors = block.vectors;
   group.tileWidth = group.vectorDim == noDim ? 0 : block.vectors * group.lanes;
+  chooseStepDim(kernel, target, group);
   findPacked(kernel, group);
-  chooseStepDim(kernel, group);
-  if (group.stepDim != noDim) // of a step a panel may fit where all of it did not
-    findPacked(kernel, group);
+  findPackedRows(kernel, group);
   constexpr int64_t firstLevelCache = 32 << 10;
   bool vectorsInnermost = vectorBytes(kernel, group, *heaviest) <= firstLevelCache ||
                           writesMuch(kernel, group, *heaviest);

@@ -1,7 +1,5 @@
-// Chunks, panels and tiles. Blocks are written in Block.cpp.
+// Chunks and tiles. Blocks are written in Block.cpp, panels in Panels.cpp.
 #include "codegen/cpu/Nest.h"
-
-#include "codegen/cpu/Transpose.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -59,6 +57,8 @@ void Nest::write(Value begin, Value end) {
   auto add = [&](Value step, ValueRange) {
     evaluator.countFrom(group.stepDim, step);
     stepBegin = step;
+    for (OpOperand *operand : group.packedRows)
+      writeRowPanel(*operand);
     writeChunks(begin, end, at);
     return Values();
   };
@@ -114,7 +114,7 @@ void Nest::writeBlocks(ArrayRef<Dim> dims, Value begin, Value end, Values at) {
   });
 }
 
-//===--- panels ----------------------------------------------------------------------------------
+//===--- what all parts use ----------------------------------------------------------------------
 
 /// On the stack, at the function's beginning.
 Value Nest::allocate(ArrayRef<int64_t> shape, Type element) {
@@ -142,133 +142,6 @@ std::pair<Value, Value> Nest::wholeRange(Dim dim) {
   if (phase == OneStep && int(dim) == group.stepDim)
     return upTo(stepBegin, group.stepSize);
   return {writer.index(0), extent};
-}
-
-void Nest::writePanels(const Values &at) {
-  for (const Packed &packed : group.packed)
-    writePanel(packed, at);
-}
-
-/// The dimension that vectors lie along in the pass of `op`.
-static int vectorDimOf(const Group &group, Operation *op) {
-  for (const Pass &pass : group.passes)
-    for (const ContractionGroup &contraction : pass.contractions)
-      if (llvm::is_contained(contraction.ops, op))
-        return group.vectorDimOf(pass);
-  return noDim;
-}
-
-/// For readers of printed source.
-static std::string commentOn(bool turned) {
-  return std::string("Copies a panel") + (turned ? ", its blocks turned" : "") +
-         ": vectors that are used one after the other lie one after the other.";
-}
-
-/// Copies an operand so that the vector dimension is adjacent: one row per index of the others.
-void Nest::writePanel(const Packed &packed, Values at) {
-  AffineMap access = kernel.access(*packed.operand);
-  Dim vectorDim = vectorDimOf(group, packed.operand->getOwner());
-  Dims rows;
-  for (AffineExpr index : access.getResults())
-    if (auto dim = dyn_cast<AffineDimExpr>(index))
-      if (dim.getPosition() != vectorDim && !contains(group.outer, dim.getPosition()))
-        rows.push_back(dim.getPosition());
-  bool outer = int(vectorDim) == group.vectorDim;
-  int64_t width = outer ? group.tileWidth : llvm::alignTo(kernel.size(vectorDim), group.lanes);
-  bool turned = contains(rows, packed.along);
-
-  Value &panel = panels[packed.operand];
-  if (!panel) {
-    SmallVector<int64_t> shape;
-    for (Dim dim : rows)
-      shape.push_back(
-          llvm::alignTo(group.sizeIn(kernel, dim), int(dim) == packed.along ? group.lanes : 1));
-    shape.push_back(width);
-    Type element = getElementTypeOrSelf(packed.operand->get().getType());
-    panel = allocate(shape, element);
-  }
-  Dims dims = rows;
-  dims.push_back(vectorDim);
-  evaluator.setPanel(packed.operand, {Storage::Scratch, panel, dims});
-
-  Value start = outer ? at[vectorDim] : writer.index(0);
-  auto store = [&](Value vector, Value turnedRow) {
-    Values indices;
-    for (Dim dim : rows) {
-      Value index =
-          int(dim) == group.stepDim ? writer.make<arith::SubIOp>(at[dim], stepBegin) : at[dim];
-      indices.push_back(turnedRow && int(dim) == packed.along ? writer.add(index, turnedRow)
-                                                              : index);
-    }
-    indices.push_back(writer.make<arith::SubIOp>(at[vectorDim], start));
-    vector::StoreOp::create(writer.builder, vector, panel, indices);
-  };
-  std::function<void(ArrayRef<Dim>)> loops = [&](ArrayRef<Dim> left) {
-    if (left.empty() && turned) {
-      Value block = turnedBlock(packed, at, access, vectorDim);
-      auto storeRow = [&](Value row) {
-        store(memref::LoadOp::create(writer.builder, block, row), row);
-      };
-      writer.rows(group.lanes, storeRow);
-      return;
-    }
-    if (left.empty())
-      return store(panelVector(packed, at, access, vectorDim), {});
-    bool isColumn = left.front() == vectorDim;
-    auto [from, to] = wholeRange(left.front());
-    if (isColumn) {
-      from = start;
-      to = writer.minimum(writer.add(start, width), to);
-    }
-    int64_t step = isColumn || int(left.front()) == packed.along ? group.lanes : 1;
-    auto body = [&](Value index, ValueRange) {
-      at[left.front()] = index;
-      loops(left.drop_front());
-      return Values();
-    };
-    writer.loop(from, to, step, {}, body,
-                {1, isColumn ? "column" : "", isColumn ? commentOn(turned) : ""});
-  };
-  loops(dims);
-}
-
-/// Lanes of the vector dimension by lanes of what is adjacent in the operand, turned: an array of
-/// registers.
-Value Nest::turnedBlock(const Packed &packed, const Values &at, AffineMap access, Dim vectorDim) {
-  Value buffer = evaluator.outside(packed.operand->get());
-  VectorType type = vectorOf(group.lanes, cast<MemRefType>(buffer.getType()).getElementType());
-  Value zero = writer.make<arith::ConstantOp>(type, writer.builder.getZeroAttr(type));
-  Value last = writer.add(evaluator.extent(vectorDim), -1);
-  Value mask = maskOf(writer.make<arith::SubIOp>(evaluator.extent(packed.along), at[packed.along]));
-  if (kernel.isStatic(packed.along) && kernel.size(packed.along) % group.lanes == 0)
-    mask = {};
-  auto rows = memref::AllocaOp::create(writer.builder, MemRefType::get({group.lanes}, type));
-  rows->setDiscardableAttr(nameAttr, writer.builder.getStringAttr("block"));
-  writer.rows(group.lanes, [&](Value lane) {
-    Values place = at;
-    // Beyond the end any column will do: what is stored of it is never used.
-    place[vectorDim] = writer.minimum(writer.add(at[vectorDim], lane), last);
-    Values indices;
-    for (AffineExpr index : access.getResults())
-      indices.push_back(writer.expression(index, place));
-    Value row = mask ? writer.make<vector::MaskedLoadOp>(type, buffer, indices, mask, zero)
-                     : writer.make<vector::LoadOp>(type, buffer, indices);
-    memref::StoreOp::create(writer.builder, row, rows, lane);
-  });
-  transposeInRegisters(writer, rows);
-  return rows;
-}
-
-/// One vector as it is, or gathered element by element.
-Value Nest::panelVector(const Packed &packed, const Values &at, AffineMap access, Dim vectorDim) {
-  Point place;
-  place.at = at;
-  place.vectorDim = vectorDim;
-  place.lanes = group.lanes;
-  place.place = ++places;
-  if (!kernel.isStatic(vectorDim) || kernel.size(vectorDim) % group.lanes != 0)
-    place.mask = maskOf(writer.make<arith::SubIOp>(evaluator.extent(vectorDim), at[vectorDim]));
-  return evaluator.read(packed.operand->get(), access, place);
 }
 
 /// The first `count` lanes; nothing if that is known to be all of them.
@@ -324,6 +197,7 @@ void Nest::writeTileRows(const Values &at) {
 }
 
 void Nest::writeTile(const Block &tile) {
+  readRowPanels(tile);
   auto passes = [&](const Block &block) {
     for (const Pass &pass : group.passes)
       writePass(pass, block);

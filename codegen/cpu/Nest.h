@@ -39,8 +39,11 @@ private:
   void writePanel(const Packed &packed, Values at);
   mlir::Value turnedBlock(const Packed &packed, const Values &at, mlir::AffineMap access,
                           Dim vectorDim);
-  mlir::Value panelVector(const Packed &packed, const Values &at, mlir::AffineMap access,
+  mlir::Value panelVector(mlir::OpOperand &operand, const Values &at, mlir::AffineMap access,
                           Dim vectorDim);
+  void prefetchNext(mlir::OpOperand &operand, Values at, int64_t width);
+  void writeRowPanel(mlir::OpOperand &operand);
+  void readRowPanels(const Block &tile);
   void writeTileRows(const Values &at);
   void writeTile(const Block &tile);
   void writePass(const Pass &pass, const Block &tile);
@@ -49,7 +52,8 @@ private:
   void writeBlock(const Pass &pass, const Block &block);
 
   void writeContractions(const Pass &pass, const ContractionGroup &contraction, const Block &block);
-  void prefetch(const Pass &pass, const Block &block);
+  void prefetch(mlir::OpOperand &operand, llvm::ArrayRef<mlir::Value> at);
+  void prefetchEpilogue(const Pass &pass, const Block &block);
   mlir::Value startOf(mlir::OpOperand &init, const Point &point);
   llvm::ArrayRef<mlir::Value> sumsOf(mlir::Value result);
   int64_t partSize(const ContractionGroup &contraction) const;

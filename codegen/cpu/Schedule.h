@@ -58,6 +58,9 @@ struct Group : Tile {
   bool sumsRestInScratch = false;
   std::vector<Pass> passes;
   std::vector<Packed> packed;
+  /// Operands of which each step's part is copied, all tiles' rows of it: the elements of a tile's
+  /// rows lie side by side, and what is multiplied next follows them.
+  llvm::SmallVector<mlir::OpOperand *> packedRows;
 
   /// How much of a dimension is computed with at once: all of it, or a step.
   int64_t sizeIn(const Kernel &kernel, Dim dim) const {

@@ -75,6 +75,8 @@ SmallVector<Value> Evaluator::indicesOf(const Storage &storage, AffineMap access
       indices.push_back(writer.expression(index, point.at));
     return indices;
   }
+  if (storage.tile)
+    indices.push_back(storage.tile);
   // Scratch holds a tile: outer dimensions count from where the tile begins.
   for (Dim dim : storage.dims) {
     if (int(dim) == tile->rowDim)

@@ -45,6 +45,8 @@ struct Storage {
   mlir::Value buffer;
   /// Scratch: the kernel's dimension that each index of the buffer follows.
   Dims dims;
+  /// Scratch of many tiles: which of them this is, the buffer's first index.
+  mlir::Value tile = nullptr;
 };
 
 class Evaluator {

@@ -136,3 +136,36 @@ func.func private @steps(%x: tensor<73x30x66xf32>, %dy: tensor<73x30x520xf32>,
   } -> tensor<66x520xf32>
   return %sum : tensor<66x520xf32>
 }
+
+// What the rows of tiles read far apart is copied too: of each tile one after the other. A sum
+// begins a step at zero and is added to what rests in memory.
+// CHECK-LABEL: func.func private @row_panels(
+// CHECK:         %[[ROWS:.*]] = memref.alloca() {alignment = 64 : i64} : memref<17x5x30x16xf32>
+// CHECK:         scf.for %[[STEP:.*]] = %c0 to %c73 step %c5 {
+// CHECK:           scf.for %[[T:.*]] = %[[STEP]] to
+// CHECK:             scf.for %[[K:.*]] = %c0 to %c30
+// CHECK:               scf.for %[[TILE:.*]] = %c0 to
+// CHECK:                 %[[WITHIN:.*]] = arith.subi %[[T]], %[[STEP]]
+// CHECK:                 vector.store %{{.*}}, %[[ROWS]][%[[TILE]], %[[WITHIN]], %[[K]], %c0]
+// CHECK:               memref.prefetch %arg3
+// CHECK:           memref.load %[[ROWS]]
+// CHECK:           %[[REST:.*]] = vector.load %arg4
+// CHECK:           arith.addf %[[REST]]
+func.func private @row_panels(%x: tensor<73x30x134xf32>, %dy: tensor<73x30x520xf32>,
+                              %w: tensor<134x520xf32>) -> tensor<134x520xf32>
+    attributes {fw.kernel} {
+  %zero = arith.constant 0.0 : f32
+  %empty = linalg.fill ins(%zero : f32) outs(%w : tensor<134x520xf32>) -> tensor<134x520xf32>
+  %sum = linalg.generic {indexing_maps = [affine_map<(i, j, t, k) -> (t, k, i)>,
+                                          affine_map<(i, j, t, k) -> (t, k, j)>,
+                                          affine_map<(i, j, t, k) -> (i, j)>],
+                         iterator_types = ["parallel", "parallel", "reduction", "reduction"]}
+      ins(%x, %dy : tensor<73x30x134xf32>, tensor<73x30x520xf32>)
+      outs(%empty : tensor<134x520xf32>) {
+    ^bb0(%a: f32, %b: f32, %o: f32):
+      %p = arith.mulf %a, %b : f32
+      %r = arith.addf %o, %p : f32
+      linalg.yield %r : f32
+  } -> tensor<134x520xf32>
+  return %sum : tensor<134x520xf32>
+}

@@ -1,0 +1,225 @@
+// Panels: copies of what a tile reads, laid out in the order in which it is read.
+#include "codegen/cpu/Nest.h"
+
+#include "codegen/cpu/Transpose.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+namespace formwork {
+
+void Nest::writePanels(const Values &at) {
+  for (const Packed &packed : group.packed)
+    writePanel(packed, at);
+}
+
+/// The dimension that vectors lie along in the pass of `op`.
+static int vectorDimOf(const Group &group, Operation *op) {
+  for (const Pass &pass : group.passes)
+    for (const ContractionGroup &contraction : pass.contractions)
+      if (llvm::is_contained(contraction.ops, op))
+        return group.vectorDimOf(pass);
+  return noDim;
+}
+
+/// For readers of printed source.
+static std::string commentOn(bool turned) {
+  return std::string("Copies a panel") + (turned ? ", its blocks turned" : "") +
+         ": vectors that are used one after the other lie one after the other.";
+}
+
+/// Copies an operand so that the vector dimension is adjacent: one row per index of the others.
+void Nest::writePanel(const Packed &packed, Values at) {
+  AffineMap access = kernel.access(*packed.operand);
+  Dim vectorDim = vectorDimOf(group, packed.operand->getOwner());
+  Dims rows;
+  for (AffineExpr index : access.getResults())
+    if (auto dim = dyn_cast<AffineDimExpr>(index))
+      if (dim.getPosition() != vectorDim && !contains(group.outer, dim.getPosition()))
+        rows.push_back(dim.getPosition());
+  bool outer = int(vectorDim) == group.vectorDim;
+  int64_t width = outer ? group.tileWidth : llvm::alignTo(kernel.size(vectorDim), group.lanes);
+  bool turned = contains(rows, packed.along);
+
+  Value &panel = panels[packed.operand];
+  if (!panel) {
+    SmallVector<int64_t> shape;
+    for (Dim dim : rows)
+      shape.push_back(
+          llvm::alignTo(group.sizeIn(kernel, dim), int(dim) == packed.along ? group.lanes : 1));
+    shape.push_back(width);
+    Type element = getElementTypeOrSelf(packed.operand->get().getType());
+    panel = allocate(shape, element);
+  }
+  Dims dims = rows;
+  dims.push_back(vectorDim);
+  evaluator.setPanel(packed.operand, {Storage::Scratch, panel, dims, {}});
+
+  Value start = outer ? at[vectorDim] : writer.index(0);
+  auto store = [&](Value vector, Value turnedRow) {
+    Values indices;
+    for (Dim dim : rows) {
+      Value index =
+          int(dim) == group.stepDim ? writer.make<arith::SubIOp>(at[dim], stepBegin) : at[dim];
+      indices.push_back(turnedRow && int(dim) == packed.along ? writer.add(index, turnedRow)
+                                                              : index);
+    }
+    indices.push_back(writer.make<arith::SubIOp>(at[vectorDim], start));
+    vector::StoreOp::create(writer.builder, vector, panel, indices);
+  };
+  std::function<void(ArrayRef<Dim>)> loops = [&](ArrayRef<Dim> left) {
+    if (left.empty() && turned) {
+      Value block = turnedBlock(packed, at, access, vectorDim);
+      auto storeRow = [&](Value row) {
+        store(memref::LoadOp::create(writer.builder, block, row), row);
+      };
+      writer.rows(group.lanes, storeRow);
+      return;
+    }
+    if (left.empty()) {
+      if (outer)
+        prefetchNext(*packed.operand, at, width);
+      return store(panelVector(*packed.operand, at, access, vectorDim), {});
+    }
+    bool isColumn = left.front() == vectorDim;
+    auto [from, to] = wholeRange(left.front());
+    if (isColumn) {
+      from = start;
+      to = writer.minimum(writer.add(start, width), to);
+    }
+    int64_t step = isColumn || int(left.front()) == packed.along ? group.lanes : 1;
+    auto body = [&](Value index, ValueRange) {
+      at[left.front()] = index;
+      loops(left.drop_front());
+      return Values();
+    };
+    writer.loop(from, to, step, {}, body,
+                {1, isColumn ? "column" : "", isColumn ? commentOn(turned) : ""});
+  };
+  loops(dims);
+}
+
+/// Asks for the same place of the next panel: rows lie so far apart that no processor would guess.
+void Nest::prefetchNext(OpOperand &operand, Values at, int64_t width) {
+  Value last = writer.add(evaluator.extent(group.vectorDim), -1);
+  if (stepOf(kernel.access(operand), group.vectorDim) != Step::Unit || constantOf(last) < width)
+    return;
+  at[group.vectorDim] = writer.minimum(writer.add(at[group.vectorDim], width), last);
+  prefetch(operand, at);
+}
+
+/// Lanes of the vector dimension by lanes of what is adjacent in the operand, turned: an array of
+/// registers.
+Value Nest::turnedBlock(const Packed &packed, const Values &at, AffineMap access, Dim vectorDim) {
+  Value buffer = evaluator.outside(packed.operand->get());
+  VectorType type = vectorOf(group.lanes, cast<MemRefType>(buffer.getType()).getElementType());
+  Value zero = writer.make<arith::ConstantOp>(type, writer.builder.getZeroAttr(type));
+  Value last = writer.add(evaluator.extent(vectorDim), -1);
+  Value mask = maskOf(writer.make<arith::SubIOp>(evaluator.extent(packed.along), at[packed.along]));
+  if (kernel.isStatic(packed.along) && kernel.size(packed.along) % group.lanes == 0)
+    mask = {};
+  auto rows = memref::AllocaOp::create(writer.builder, MemRefType::get({group.lanes}, type));
+  rows->setDiscardableAttr(nameAttr, writer.builder.getStringAttr("block"));
+  writer.rows(group.lanes, [&](Value lane) {
+    Values place = at;
+    // Beyond the end any column will do: what is stored of it is never used.
+    place[vectorDim] = writer.minimum(writer.add(at[vectorDim], lane), last);
+    Values indices;
+    for (AffineExpr index : access.getResults())
+      indices.push_back(writer.expression(index, place));
+    Value row = mask ? writer.make<vector::MaskedLoadOp>(type, buffer, indices, mask, zero)
+                     : writer.make<vector::LoadOp>(type, buffer, indices);
+    memref::StoreOp::create(writer.builder, row, rows, lane);
+  });
+  transposeInRegisters(writer, rows);
+  return rows;
+}
+
+/// One vector as it is, or gathered element by element.
+Value Nest::panelVector(OpOperand &operand, const Values &at, AffineMap access, Dim vectorDim) {
+  Point place;
+  place.at = at;
+  place.vectorDim = vectorDim;
+  place.lanes = group.lanes;
+  place.place = ++places;
+  if (!kernel.isStatic(vectorDim) || kernel.size(vectorDim) % group.lanes != 0)
+    place.mask = maskOf(writer.make<arith::SubIOp>(evaluator.extent(vectorDim), at[vectorDim]));
+  return evaluator.read(operand.get(), access, place);
+}
+
+//===--- rows ------------------------------------------------------------------------------------
+
+/// The dimensions of an operand's panel beside the rows.
+static Dims reducedDimsOf(AffineMap access, int rowDim) {
+  Dims dims;
+  for (AffineExpr index : access.getResults())
+    if (Dim dim = cast<AffineDimExpr>(index).getPosition(); int(dim) != rowDim)
+      dims.push_back(dim);
+  return dims;
+}
+
+/// Copies what a step reads of an operand for all tiles: the elements of a tile's rows lie side by
+/// side, and what is multiplied next follows them.
+void Nest::writeRowPanel(OpOperand &operand) {
+  AffineMap access = kernel.access(operand);
+  Dims dims = reducedDimsOf(access, group.rowDim);
+  int64_t size = kernel.size(group.rowDim), width = llvm::alignTo(group.rows, group.lanes);
+  Value &panel = panels[&operand];
+  if (!panel) {
+    SmallVector<int64_t> shape{int64_t(llvm::divideCeil(size, group.rows))};
+    for (Dim dim : dims)
+      shape.push_back(group.sizeIn(kernel, dim));
+    shape.push_back(width);
+    panel = allocate(shape, getElementTypeOrSelf(operand.get().getType()));
+  }
+  Values at(kernel.dimCount());
+  auto copyRows = [&](Value tile) {
+    Values indices{tile};
+    for (Dim dim : dims)
+      indices.push_back(int(dim) == group.stepDim ? writer.make<arith::SubIOp>(at[dim], stepBegin)
+                                                  : at[dim]);
+    Value first = writer.mul(tile, writer.index(group.rows));
+    for (int64_t row = 0; row < width; row += group.lanes) {
+      at[group.rowDim] = writer.add(first, row);
+      Values place = indices;
+      place.push_back(writer.index(row));
+      vector::StoreOp::create(writer.builder, panelVector(operand, at, access, group.rowDim), panel,
+                              place);
+    }
+  };
+  std::function<void(ArrayRef<Dim>)> loops = [&](ArrayRef<Dim> left) {
+    if (left.empty()) {
+      writer.loop(writer.index(0), writer.index(llvm::divideCeil(size, group.rows)), 1, {},
+                  [&](Value tile, ValueRange) { return copyRows(tile), Values(); });
+      return;
+    }
+    auto [from, to] = wholeRange(left.front());
+    auto body = [&](Value index, ValueRange) {
+      at[left.front()] = index;
+      loops(left.drop_front());
+      return Values();
+    };
+    std::string comment;
+    if (left.size() == dims.size())
+      comment = "Copies what the rows of all tiles read: of each tile one after the other.";
+    writer.loop(from, to, 1, {}, body, {1, "", comment});
+  };
+  loops(dims);
+}
+
+/// Lets the tile read its part of each panel.
+void Nest::readRowPanels(const Block &tile) {
+  if (phase != OneStep)
+    return;
+  for (OpOperand *operand : group.packedRows) {
+    Dims dims = reducedDimsOf(kernel.access(*operand), group.rowDim);
+    dims.push_back(group.rowDim);
+    Value number = writer.make<arith::DivUIOp>(tile.at[group.rowDim], writer.index(group.rows));
+    evaluator.setPanel(operand, {Storage::Scratch, panels.lookup(operand), dims, number});
+  }
+}
+
+} // namespace formwork
