@@ -16,15 +16,18 @@ struct Shape {
 
 /// What a contraction's k-loop costs, in units of one vector multiply-add issued.
 ///
-/// Two multiply-adds and two loads issue per cycle, a multiply-add takes four cycles, a broadcast
-/// of an element costs a load, a vector comes from the second-level cache at a quarter of that
-/// speed, and all accumulators live in registers. Each kind of remainder is code of its own, so it
-/// counts a little.
+/// Two multiply-adds and two loads issue per cycle, a multiply-add takes four cycles, a vector
+/// comes from the second-level cache at a quarter of a load's speed, and all accumulators live in
+/// registers. A broadcast of an element costs a load; beside narrow vectors twice that: elements of
+/// rows that lie whole lines apart share a bank of the cache, which yields one per cycle (measured
+/// on Zen 3; Zen 4 takes two cycles for two wide multiply-adds). Each kind of remainder is code of
+/// its own, so it counts a little.
 class TileModel {
 public:
   /// Rows of unknown number are many, and tiles have a power of two of them.
-  TileModel(int64_t registers, int64_t rows, bool rowsKnown, int64_t vectors)
-      : registers(registers), totalRows(rows), rowsKnown(rowsKnown), totalVectors(vectors) {}
+  TileModel(bool narrow, int64_t registers, int64_t rows, bool rowsKnown, int64_t vectors)
+      : broadcast(narrow ? 2 : 1), registers(registers), totalRows(rows), rowsKnown(rowsKnown),
+        totalVectors(vectors) {}
 
   Shape best() const {
     Shape best = {rowsKnown ? 1 : 4, 1};
@@ -41,11 +44,11 @@ public:
   }
 
 private:
-  static double step(int64_t rows, int64_t vectors) {
+  double step(int64_t rows, int64_t vectors) const {
     if (rows == 0 || vectors == 0)
       return 0;
     double compute = std::max<double>(rows * vectors, 8);
-    return std::max<double>(compute, rows + 4 * vectors) + 1;
+    return std::max<double>(compute, broadcast * rows + 4 * vectors) + 1;
   }
   double cost(Shape tile) const {
     int64_t fullRows = totalRows / tile.rows, restRows = totalRows % tile.rows;
@@ -55,7 +58,7 @@ private:
                        full * step(restRows, tile.vectors) + step(restRows, rest));
   }
 
-  int64_t registers, totalRows;
+  int64_t broadcast, registers, totalRows;
   bool rowsKnown;
   int64_t totalVectors;
 };
@@ -423,7 +426,8 @@ void chooseBlock(const Kernel &kernel, const CPUTarget &target, Group &group) {
   if (group.rowDim != noDim &&
       !sharesVectors(kernel, contractionsOf(*heaviest), group.rowDim, vectorDim))
     registers = std::min(registers, enoughForLatency);
-  Shape block = TileModel(registers, rows, rowsKnown, vectorsOf(vectorDim)).best();
+  Shape block =
+      TileModel(target.vectorBytes < 64, registers, rows, rowsKnown, vectorsOf(vectorDim)).best();
   group.rows = block.rows;
   group.vectors = block.vectors;
   group.tileWidth = group.vectorDim == noDim ? 0 : block.vectors * group.lanes;
