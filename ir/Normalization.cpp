@@ -44,44 +44,41 @@ LogicalResult BatchNormOp::inferReturnTypes(MLIRContext *, std::optional<Locatio
   return success();
 }
 
+// The corrected two-pass algorithm (Chan, Golub & LeVeque, "Algorithms for computing the sample
+// variance", 1983): what the first mean is off by shows in the sum of the differences from it. An
+// error of the mean would be the same for all examples, and gradients that are zero would not be.
 MaybeValues BatchNormOp::decompose(ImplicitLocOpBuilder &builder) {
   int64_t axis = getAxis();
   SmallVector<int64_t> others = otherAxes(getX(), axis);
   Expr x(builder, getX()), gamma(builder, getGamma()), beta(builder, getBeta());
-  Expr average = mean(x, others);
+  Expr rounded = mean(x, others);
+  Expr difference = x - along(rounded, x, axis);
+  Expr off = mean(difference, others);
+  Expr average = rounded + off;
+  Expr variance = mean(square(difference), others) - square(off);
   Expr centered = x - along(average, x, axis);
-  Expr variance = mean(square(centered), others);
   Expr scale = rsqrt(variance + getEpsilon().convertToDouble()) * gamma;
   Expr y = centered * along(scale, x, axis) + along(beta, x, axis);
   return SmallVector<Value>{conform(builder, y.value(), getY().getType()), average.value(),
                             variance.value()};
 }
 
-/// The cotangent of x that comes by way of y.
-static Expr throughNormalized(BatchNormOp op, Expr x, Expr dy, Expr normalized, Expr deviation,
-                              Expr dbeta, Expr dgamma) {
-  int64_t axis = op.getAxis();
-  ImplicitLocOpBuilder &builder = x.build();
-  Expr size = countAlong(x, otherAxes(op.getX(), axis)), gamma(builder, op.getGamma());
-  Expr inner = dy - along(dbeta / size, x, axis) - normalized * along(dgamma / size, x, axis);
-  return along(gamma / deviation, x, axis) * inner;
-}
-
-// With n elements per feature and h = (x - mean) / sqrt(variance + epsilon):
-//   dbeta = sum dy, dgamma = sum dy * h,
-//   dx = gamma / sqrt(variance + epsilon) * (dy - dbeta / n - h * dgamma / n)
-//      + dmean / n + dvariance * 2 * (x - mean) / n.
+// With n elements per feature, c = x - mean and r = 1 / sqrt(variance + epsilon):
+//   dbeta = sum dy, dgamma = r * sum(dy * c),
+//   dx = gamma * r * (dy - dbeta / n - c * r * dgamma / n) + dmean / n + dvariance * 2 * c / n.
+// What is divided is one number per feature, and no rounding of it is repeated in a sum of dx,
+// which is zero but for the last two terms: the sum of c is.
 MaybeValues BatchNormOp::gradient(ImplicitLocOpBuilder &builder, ValueRange cotangents) {
   int64_t axis = getAxis();
   SmallVector<int64_t> others = otherAxes(getX(), axis);
-  Expr x(builder, getX()), dy(builder, cotangents[0]);
+  Expr x(builder, getX()), dy(builder, cotangents[0]), gamma(builder, getGamma());
   Expr average(builder, getMean()), variance(builder, getVariance());
-  Expr centered = x - along(average, x, axis);
-  Expr deviation = sqrt(variance + getEpsilon().convertToDouble());
-  Expr normalized = centered / along(deviation, x, axis);
-  Expr dbeta = sum(dy, others), dgamma = sum(dy * normalized, others);
-  Expr dx = throughNormalized(*this, x, dy, normalized, deviation, dbeta, dgamma);
   Expr size = countAlong(x, others);
+  Expr centered = x - along(average, x, axis);
+  Expr r = rsqrt(variance + getEpsilon().convertToDouble());
+  Expr dbeta = sum(dy, others), dgamma = sum(dy * centered, others) * r;
+  Expr inner = dy - along(dbeta / size, x, axis) - centered * along(r * dgamma / size, x, axis);
+  Expr dx = along(gamma * r, x, axis) * inner;
   if (!isZeroLike(cotangents[1]))
     dx = dx + along(Expr(builder, cotangents[1]) / size, x, axis);
   if (!isZeroLike(cotangents[2]))
@@ -103,34 +100,34 @@ LogicalResult LayerNormOp::inferReturnTypes(MLIRContext *, std::optional<Locatio
 }
 
 namespace {
-/// x - mean, and the square root of variance + epsilon, of each example.
+/// x - mean, and 1 / sqrt(variance + epsilon), of each example.
 struct Statistics {
-  Expr centered, deviation;
+  Expr centered, r;
 
   Statistics(Expr x, ArrayRef<int64_t> axes, double epsilon)
       : centered(x - mean(x, axes, /*keepdims=*/true)),
-        deviation(sqrt(mean(square(centered), axes, /*keepdims=*/true) + epsilon)) {}
+        r(rsqrt(mean(square(centered), axes, /*keepdims=*/true) + epsilon)) {}
 };
 } // namespace
 
 MaybeValues LayerNormOp::decompose(ImplicitLocOpBuilder &builder) {
   Expr x(builder, getX()), gamma(builder, getGamma()), beta(builder, getBeta());
   Statistics of(x, getAxes(), getEpsilon().convertToDouble());
-  Expr y = of.centered / of.deviation * along(gamma, x, getAxes()) + along(beta, x, getAxes());
+  Expr y = of.centered * of.r * along(gamma, x, getAxes()) + along(beta, x, getAxes());
   return SmallVector<Value>{conform(builder, y.value(), getType())};
 }
 
-// With h = (x - mean) / sqrt(variance + epsilon) and g = dy * gamma, means over the axes:
-//   dx = (g - mean(g) - h * mean(g * h)) / sqrt(variance + epsilon).
+// With c = x - mean, r = 1 / sqrt(variance + epsilon) and g = dy * gamma, means over the axes:
+//   dx = r * (g - mean(g) - c * r^2 * mean(g * c)).
 MaybeValues LayerNormOp::gradient(ImplicitLocOpBuilder &builder, ValueRange cotangents) {
   ArrayRef<int64_t> axes = getAxes();
   SmallVector<int64_t> others = otherAxes(getX(), axes);
   Expr x(builder, getX()), dy(builder, cotangents[0]);
   Statistics of(x, axes, getEpsilon().convertToDouble());
-  Expr normalized = of.centered / of.deviation;
   Expr g = dy * along(Expr(builder, getGamma()), x, axes);
-  Expr dx =
-      (g - mean(g, axes, true) - normalized * mean(g * normalized, axes, true)) / of.deviation;
+  Expr slope = square(of.r) * mean(g * of.centered, axes, true);
+  Expr dx = of.r * (g - mean(g, axes, true) - of.centered * slope);
+  Expr normalized = of.centered * of.r;
   return SmallVector<Value>{sumToShapeOf(builder, dx.value(), getX()),
                             sumToShapeOf(builder, sum(dy * normalized, others).value(), getGamma()),
                             sumToShapeOf(builder, sum(dy, others).value(), getBeta())};
