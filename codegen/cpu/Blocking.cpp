@@ -423,8 +423,9 @@ void chooseBlock(const Kernel &kernel, const CPUTarget &target, Group &group) {
     registers = target.vectorRegisters;
   // Where rows have nothing in common, as in pooling, there need only be enough for the latency.
   constexpr int64_t enoughForLatency = 12;
-  if (group.rowDim != noDim &&
-      !sharesVectors(kernel, contractionsOf(*heaviest), group.rowDim, vectorDim))
+  bool rowsShare = group.rowDim == noDim ||
+                   sharesVectors(kernel, contractionsOf(*heaviest), group.rowDim, vectorDim);
+  if (!rowsShare)
     registers = std::min(registers, enoughForLatency);
   Shape block =
       TileModel(target.vectorBytes < 64, registers, rows, rowsKnown, vectorsOf(vectorDim)).best();
@@ -437,7 +438,7 @@ void chooseBlock(const Kernel &kernel, const CPUTarget &target, Group &group) {
   constexpr int64_t firstLevelCache = 32 << 10;
   bool vectorsInnermost = vectorBytes(kernel, group, *heaviest) <= firstLevelCache ||
                           writesMuch(kernel, group, *heaviest);
-  if (group.vectorDim != noDim && (!group.packed.empty() || !vectorsInnermost))
+  if (group.vectorDim != noDim && rowsShare && (!group.packed.empty() || !vectorsInnermost))
     group.keptDims = sharedByRows(kernel, group, contractionsOf(*heaviest));
 }
 
