@@ -259,7 +259,9 @@ bool Nest::reduceRowsInside(const ContractionGroup &contraction, ArrayRef<Dim> o
   constexpr int64_t widest = 7;
   Dim dim = over.front();
   bool isWindow = kernel.isStatic(dim) && kernel.size(dim) <= widest;
-  if (over.size() == 1 || block.rows == 1 || !isWindow || constantOf(block.at[group.rowDim]) != 0)
+  bool inParts = part && part->dim == dim;
+  if (over.size() == 1 || block.rows == 1 || !isWindow || inParts ||
+      constantOf(block.at[group.rowDim]) != 0)
     return false;
   auto isOfRows = [&](const Clip &clip) {
     return clip.stepAlong(dim) != 0 && clip.stepAlong(group.rowDim) != 0 &&

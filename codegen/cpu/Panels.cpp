@@ -104,10 +104,12 @@ void Nest::writePanel(const Packed &packed, Values at) {
 
 /// Asks for the same place of the next panel: rows lie so far apart that no processor would guess.
 void Nest::prefetchNext(OpOperand &operand, Values at, int64_t width) {
-  Value last = writer.add(evaluator.extent(group.vectorDim), -1);
-  if (stepOf(kernel.access(operand), group.vectorDim) != Step::Unit || constantOf(last) < width)
+  Dim dim = group.vectorDim;
+  bool hasNext = kernel.isStatic(dim) && kernel.size(dim) > width;
+  if (!hasNext || stepOf(kernel.access(operand), dim) != Step::Unit)
     return;
-  at[group.vectorDim] = writer.minimum(writer.add(at[group.vectorDim], width), last);
+  Value last = writer.index(kernel.size(dim) - 1);
+  at[dim] = writer.minimum(writer.add(at[dim], width), last);
   prefetch(operand, at);
 }
 

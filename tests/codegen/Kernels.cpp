@@ -671,7 +671,8 @@ const std::vector<KernelRow> &kernelRows() {
                               {3, 4, 0},
                               {7, 100, 1},
                               {19, 1, 5},
-                              {64, 33, 8}});
+                              {64, 33, 8},
+                              {5, 9, 1030}}); // a sum in parts, the last of which is short
     auto areas = planes({{5, 7},
                          {32, 128},
                          {33, 37},
