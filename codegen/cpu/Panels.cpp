@@ -56,9 +56,11 @@ void Nest::writePanel(const Packed &packed, Values at) {
   }
   Dims dims = rows;
   dims.push_back(vectorDim);
-  evaluator.setPanel(packed.operand, {Storage::Scratch, panel, dims, {}});
-
   Value start = outer ? at[vectorDim] : writer.index(0);
+  // Of an unknown number of columns the last are computed a vector at a time.
+  Value firstColumn = outer && !kernel.isStatic(vectorDim) ? start : Value();
+  evaluator.setPanel(packed.operand, {Storage::Scratch, panel, dims, {}, firstColumn});
+
   auto store = [&](Value vector, Value turnedRow) {
     Values indices;
     for (Dim dim : rows) {

@@ -81,6 +81,8 @@ SmallVector<Value> Evaluator::indicesOf(const Storage &storage, AffineMap access
   for (Dim dim : storage.dims) {
     if (int(dim) == tile->rowDim)
       indices.push_back(rowOf(point));
+    else if (int(dim) == tile->vectorDim && storage.firstColumn)
+      indices.push_back(writer.make<arith::SubIOp>(point.at[dim], storage.firstColumn));
     else if (int(dim) == tile->vectorDim)
       indices.push_back(writer.index(point.vector * tile->lanes));
     else if (contains(tile->outer, dim) || (kernel.isStatic(dim) && kernel.size(dim) == 1))

@@ -47,6 +47,9 @@ struct Storage {
   Dims dims;
   /// Scratch of many tiles: which of them this is, the buffer's first index.
   mlir::Value tile = nullptr;
+  /// Scratch that was filled for several blocks of vectors: the column that it begins with. Without
+  /// it scratch is of one block.
+  mlir::Value firstColumn = nullptr;
 };
 
 class Evaluator {
