@@ -36,7 +36,7 @@ def google_tests():
             yield Suite(
                 program.name,
                 [str(program)],
-                minutes=40,  # numeric compiles some hundred files of C++
+                minutes=60,  # numeric compiles some hundred files of C++
                 passed=GOOGLE_PASSED,
                 failed=GOOGLE_FAILED,
             )
@@ -75,7 +75,7 @@ def suites():
     yield sanitized("cuda_kernel_test", 20)
     yield script("cuda/models.py", 20)
     yield script("differential/activations.py", 10)
-    yield script("differential/run.py", 60, "--models", "200")
+    yield script("differential/run.py", 60, "--models", "120")
     yield script("differential/any_size.py", 10)
     yield script("differential/applications.py", 40)
     yield script("training/proof.py", 20)
