@@ -259,8 +259,7 @@ bool Nest::reduceRowsInside(const ContractionGroup &contraction, ArrayRef<Dim> o
   constexpr int64_t widest = 7;
   Dim dim = over.front();
   bool isWindow = kernel.isStatic(dim) && kernel.size(dim) <= widest;
-  bool inParts = part && part->dim == dim;
-  if (over.size() == 1 || block.rows == 1 || !isWindow || inParts ||
+  if (over.size() == 1 || block.rows == 1 || !isWindow || portionOf(dim) ||
       constantOf(block.at[group.rowDim]) != 0)
     return false;
   auto isOfRows = [&](const Clip &clip) {
@@ -300,7 +299,7 @@ void Nest::reduceInParts(const ContractionGroup &contraction, int64_t size, Bloc
   auto addPart = [&](Value index, ValueRange) {
     Values sums = beginSums(contraction, block, "part",
                             [&](OpOperand &init, const Point &) { return zeroLike(init); });
-    part = Part{dim, index, size};
+    part = Portion{dim, index, size};
     reduce(contraction, contraction.over, block, /*unrolled=*/false, factor, sums, comment);
     part.reset();
     addToSums(contraction, block, totals,

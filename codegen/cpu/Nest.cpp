@@ -129,19 +129,26 @@ Value Nest::allocate(ArrayRef<int64_t> shape, Type element) {
                                   builder.getI64IntegerAttr(64));
 }
 
+/// Which indices of a reduced dimension are being computed with, if not all: a part of a long sum,
+/// or a step.
+std::optional<Nest::Portion> Nest::portionOf(Dim dim) const {
+  if (part && dim == part->dim)
+    return part;
+  if (phase == OneStep && int(dim) == group.stepDim)
+    return Portion{dim, stepBegin, group.stepSize};
+  return {};
+}
+
 /// All indices of a reduced dimension that are being computed with.
 std::pair<Value, Value> Nest::wholeRange(Dim dim) {
   Value extent = evaluator.extent(dim);
-  auto upTo = [&](Value begin, int64_t size) -> std::pair<Value, Value> {
-    Value end = writer.add(begin, size);
-    bool divides = size == 1 || (kernel.isStatic(dim) && kernel.size(dim) % size == 0);
-    return {begin, divides ? end : writer.minimum(end, extent)};
-  };
-  if (part && dim == part->dim)
-    return upTo(part->begin, part->size);
-  if (phase == OneStep && int(dim) == group.stepDim)
-    return upTo(stepBegin, group.stepSize);
-  return {writer.index(0), extent};
+  std::optional<Portion> portion = portionOf(dim);
+  if (!portion)
+    return {writer.index(0), extent};
+  auto [_, begin, size] = *portion;
+  Value end = writer.add(begin, size);
+  bool divides = size == 1 || (kernel.isStatic(dim) && kernel.size(dim) % size == 0);
+  return {begin, divides ? end : writer.minimum(end, extent)};
 }
 
 /// The first `count` lanes; nothing if that is known to be all of them.

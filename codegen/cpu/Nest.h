@@ -26,6 +26,12 @@ private:
     unsigned place;
     int64_t firstRow = 0; // of those that take part; `rows` is where they end
   };
+  /// Indices [begin, begin + size) of a reduced dimension, or fewer at its end.
+  struct Portion {
+    Dim dim;
+    mlir::Value begin;
+    int64_t size;
+  };
   using Values = llvm::SmallVector<mlir::Value>;
   using BlockBody = llvm::function_ref<void(const Block &)>;
 
@@ -39,8 +45,9 @@ private:
   void writePanel(const Packed &packed, Values at);
   mlir::Value turnedBlock(const Packed &packed, const Values &at, mlir::AffineMap access,
                           Dim vectorDim);
-  mlir::Value panelVector(mlir::OpOperand &operand, const Values &at, mlir::AffineMap access,
-                          Dim vectorDim);
+  mlir::Value panelVector(mlir::OpOperand &operand, const Values &at, Dim vectorDim,
+                          int64_t spacing);
+  mlir::Value panelIndex(Dim dim, const Values &at);
   void prefetchNext(mlir::OpOperand &operand, Values at, int64_t width);
   void writeRowPanel(mlir::OpOperand &operand);
   void readRowPanels(const Block &tile);
@@ -69,6 +76,7 @@ private:
               bool unrolled, int64_t factor, llvm::ArrayRef<mlir::Value> sums, std::string comment);
   bool reduceRowsInside(const ContractionGroup &contraction, llvm::ArrayRef<Dim> over, Block block,
                         int64_t factor, llvm::ArrayRef<mlir::Value> sums);
+  std::optional<Portion> portionOf(Dim dim) const;
   std::pair<mlir::Value, mlir::Value> wholeRange(Dim dim);
   std::pair<mlir::Value, mlir::Value> rangeOf(Dim dim, llvm::ArrayRef<Dim> within,
                                               const Block &block);
@@ -112,13 +120,8 @@ private:
   /// read.
   enum { AllAtOnce, InitialValues, OneStep, CompleteSums } phase = AllAtOnce;
   mlir::Value stepBegin;
-  /// Of a long sum: the indices [begin, begin + size) that are being summed.
-  struct Part {
-    Dim dim;
-    mlir::Value begin;
-    int64_t size;
-  };
-  std::optional<Part> part;
+  /// Of a long sum: what is being summed.
+  std::optional<Portion> part;
   llvm::DenseMap<mlir::Value, mlir::Value> restingSums;
 };
 

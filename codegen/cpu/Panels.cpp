@@ -31,6 +31,11 @@ static std::string commentOn(bool turned) {
          ": vectors that are used one after the other lie one after the other.";
 }
 
+/// Panels hold one step: where in a panel an index of a reduced dimension is.
+Value Nest::panelIndex(Dim dim, const Values &at) {
+  return int(dim) == group.stepDim ? writer.make<arith::SubIOp>(at[dim], stepBegin) : at[dim];
+}
+
 /// Copies an operand so that the vector dimension is adjacent: one row per index of the others.
 void Nest::writePanel(const Packed &packed, Values at) {
   AffineMap access = kernel.access(*packed.operand);
@@ -64,8 +69,7 @@ void Nest::writePanel(const Packed &packed, Values at) {
   auto store = [&](Value vector, Value turnedRow) {
     Values indices;
     for (Dim dim : rows) {
-      Value index =
-          int(dim) == group.stepDim ? writer.make<arith::SubIOp>(at[dim], stepBegin) : at[dim];
+      Value index = panelIndex(dim, at);
       indices.push_back(turnedRow && int(dim) == packed.along ? writer.add(index, turnedRow)
                                                               : index);
     }
@@ -84,7 +88,7 @@ void Nest::writePanel(const Packed &packed, Values at) {
     if (left.empty()) {
       if (outer)
         prefetchNext(*packed.operand, at, width);
-      return store(panelVector(*packed.operand, at, access, vectorDim), {});
+      return store(panelVector(*packed.operand, at, vectorDim, group.lanes), {});
     }
     bool isColumn = left.front() == vectorDim;
     auto [from, to] = wholeRange(left.front());
@@ -142,16 +146,18 @@ Value Nest::turnedBlock(const Packed &packed, const Values &at, AffineMap access
   return rows;
 }
 
-/// One vector as it is, or gathered element by element.
-Value Nest::panelVector(OpOperand &operand, const Values &at, AffineMap access, Dim vectorDim) {
+/// One vector as it is, or gathered element by element. Vectors begin at multiples of `spacing`.
+Value Nest::panelVector(OpOperand &operand, const Values &at, Dim vectorDim, int64_t spacing) {
   Point place;
   place.at = at;
   place.vectorDim = vectorDim;
   place.lanes = group.lanes;
   place.place = ++places;
-  if (!kernel.isStatic(vectorDim) || kernel.size(vectorDim) % group.lanes != 0)
+  bool fits = kernel.isStatic(vectorDim) && kernel.size(vectorDim) % group.lanes == 0 &&
+              spacing % group.lanes == 0;
+  if (!fits)
     place.mask = maskOf(writer.make<arith::SubIOp>(evaluator.extent(vectorDim), at[vectorDim]));
-  return evaluator.read(operand.get(), access, place);
+  return evaluator.read(operand.get(), kernel.access(operand), place);
 }
 
 //===--- rows ------------------------------------------------------------------------------------
@@ -183,15 +189,14 @@ void Nest::writeRowPanel(OpOperand &operand) {
   auto copyRows = [&](Value tile) {
     Values indices{tile};
     for (Dim dim : dims)
-      indices.push_back(int(dim) == group.stepDim ? writer.make<arith::SubIOp>(at[dim], stepBegin)
-                                                  : at[dim]);
+      indices.push_back(panelIndex(dim, at));
     Value first = writer.mul(tile, writer.index(group.rows));
     for (int64_t row = 0; row < width; row += group.lanes) {
       at[group.rowDim] = writer.add(first, row);
       Values place = indices;
       place.push_back(writer.index(row));
-      vector::StoreOp::create(writer.builder, panelVector(operand, at, access, group.rowDim), panel,
-                              place);
+      Value rows = panelVector(operand, at, group.rowDim, group.rows);
+      vector::StoreOp::create(writer.builder, rows, panel, place);
     }
   };
   std::function<void(ArrayRef<Dim>)> loops = [&](ArrayRef<Dim> left) {

@@ -717,8 +717,10 @@ const std::vector<KernelRow> &kernelRows() {
         {"product_and_rows", productAndRows, matrices({{5, 7, 3}, {19, 40, 17}, {32, 10, 64}}),
          false},
         {"optimizer_step", optimizerStep, planes({{5, 70}, {2048, 33}, {3000, 1}})},
-        // Small; large enough for steps of several, of which the last is not whole; with panels; and of rows.
-        {"sum_and_step", sumAndStep, matrices({{5, 7, 3}, {19, 450, 40}, {66, 520, 30}, {134, 210, 30}})},
+        // Small; large enough for steps of several, of which the last is not whole; with panels; of
+        // rows too, whose number is a multiple of lanes, but not of a tile's rows.
+        {"sum_and_step", sumAndStep,
+         matrices({{5, 7, 3}, {19, 450, 40}, {66, 520, 30}, {134, 210, 30}, {256, 210, 30}})},
         {"product_of_turned", productOfTurned, matrices({{1, 2, 3}, {1, 17, 5}, {5, 20, 7}})},
         {"centred_both_ways", centredBothWays,
          planes({{33, 37}, {5, 7}, {16, 16}, {3, 1}, {4, 0}})},

@@ -146,9 +146,10 @@ static void addOtherRanks(Table &table) {
       {{3, 2, 3, 5, 1}, {2, 2, 3, 1, 2}},   {{1, 2, 2, 3, 2}, {2, 2, 2, 2, 0}}};
   addConvolution(table, sequences, lines);
   addGradients(table, sequences, lines);
-  // Windows of so many channels that they are summed in parts, at an image's border too.
+  // Windows of so many channels that they are summed in parts, and in steps, at an image's border.
   Mode bordered{"1d_bordered", {1}, {1, 1}, {1}, 1};
-  lines.insert(lines.end(), {{{1, 5, 2}, {3, 2, 400}}, {{1, 5, 400}, {3, 400, 2}}});
+  lines.insert(lines.end(),
+               {{{1, 5, 2}, {3, 2, 400}}, {{1, 5, 400}, {3, 400, 2}}, {{1, 5, 32}, {3, 32, 700}}});
   addConvolution(table, bordered, lines);
   addGradients(table, bordered, lines);
   addConvolution(table, volumes, cubes);
