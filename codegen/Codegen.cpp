@@ -3,10 +3,10 @@
 #include "codegen/cpu/Passes.h"
 #include "codegen/host/Object.h"
 #include "codegen/host/Passes.h"
+#include "ir/Rewriting.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassManager.h"
-#include "mlir/Transforms/Passes.h"
 #include "llvm/Target/TargetMachine.h"
 
 using namespace mlir;
@@ -44,7 +44,7 @@ FailureOr<Artifact> compileForCPU(ModuleOp module, const CPUOptions &options) {
   pipeline.addPass(createEntryPoints(entryPoints));
   // Once who calls whom is complete.
   pipeline.addPass(createPassPointers());
-  pipeline.addPass(createCanonicalizerPass());
+  pipeline.addPass(createStructuredCanonicalizer());
 
   PassManager lowering(module.getContext());
   // Upstream's conversions, between which a verifier would learn nothing; LLVM's runs after them.

@@ -35,4 +35,15 @@ def Fw_LaunchOp : Op<Fw_Dialect, "launch",
   }];
 }
 
+def Fw_PassedConstantOp : Op<Fw_Dialect, "passed_constant", [Pure]> {
+  let summary = "A constant that kernels are given";
+  let description = [{
+    Kernels hold other scalar constants themselves. Those that would differ in this one alone, as
+    initializers of layers alike do, are one kernel.
+  }];
+  let arguments = (ins I32Attr:$value);
+  let results = (outs I32:$result);
+  let assemblyFormat = "$value attr-dict";
+}
+
 #endif

@@ -105,7 +105,7 @@ static Expr fractionOf(const Block &block, Word number, FloatType type) {
 }
 
 /// The body over (group, word, lane): 64 elements are a group of 4 words by 16 lanes.
-static Expr uniformElement(ArrayRef<Expr> elements, uint64_t stream) {
+static Expr uniformElement(ArrayRef<Expr> elements, Value stream) {
   ImplicitLocOpBuilder &builder = elements[0].build();
   Type i64 = builder.getI64Type(), i32 = builder.getI32Type();
   Word seed{&builder, elements[0].value()}, counter{&builder, elements[1].value()};
@@ -113,7 +113,7 @@ static Expr uniformElement(ArrayRef<Expr> elements, uint64_t stream) {
   Word number{&builder, loopIndex(builder, 1, i32).value()};
   Word lane{&builder, loopIndex(builder, 2, i64).value()};
   Word block = (group << 4).with<arith::AddIOp>(lane);
-  Word streamWord = block.low().constant(uint32_t(stream));
+  Word streamWord{&builder, stream};
   Block words =
       philox({block.low(), counter.low(), streamWord, counter.high() ^ (block.high() << 16)},
              seed.low(), seed.high());
@@ -187,7 +187,8 @@ MaybeValues RandomUniformOp::decompose(ImplicitLocOpBuilder &builder) {
 
   AffineExpr group, number, lane;
   bindDims(getContext(), group, number, lane);
-  auto body = [&](ArrayRef<Expr> elements) { return uniformElement(elements, getStream()); };
+  Value stream = PassedConstantOp::create(builder, uint32_t(getStream()));
+  auto body = [&](ArrayRef<Expr> elements) { return uniformElement(elements, stream); };
   Value uniform = generic(builder, 3,
                           {{getRng(), {builder.getAffineConstantExpr(0)}},
                            {getRng(), {builder.getAffineConstantExpr(1)}}},

@@ -2,6 +2,7 @@
 //
 // Every size on the host is then a function of these arguments: none is asked of a buffer. Runs on
 // tensors, and again on buffers: bufferization asks the arguments that it copies.
+#include "ir/Rewriting.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -9,7 +10,6 @@
 #include "mlir/Dialect/MemRef/Transforms/Transforms.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
 
@@ -120,7 +120,7 @@ static LogicalResult resolveSizes(func::FuncOp function) {
   memref::populateResolveShapedTypeResultDimsPatterns(patterns);
   tensor::DimOp::getCanonicalizationPatterns(patterns, function.getContext());
   memref::DimOp::getCanonicalizationPatterns(patterns, function.getContext());
-  return applyPatternsGreedily(function, std::move(patterns));
+  return applyPatternsGreedily(function, std::move(patterns), structuredRewriting());
 }
 
 /// The symbol of a dimension of an argument, or -1.

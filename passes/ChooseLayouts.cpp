@@ -12,6 +12,7 @@
 // An optimizer's slots lie as their variable does, and what is assigned to a variable is computed
 // in its layout where ops can do that (elementwise ops, contractions); else it is turned. Variables
 // that anything but those reads, as a scan does, stay in row-major order.
+#include "ir/Rewriting.h"
 #include "passes/Passes.h"
 
 #include "mlir/Transforms/Passes.h"
@@ -315,7 +316,7 @@ struct ChooseLayouts : impl::ChooseLayoutsBase<ChooseLayouts> {
         LayoutRewriter(function, sizes).run();
     // Only here: most models have no matrix that is large enough, and nothing to clean up.
     OpPassManager cleanUp(getOperation()->getName());
-    cleanUp.addPass(createCanonicalizerPass());
+    cleanUp.addPass(createStructuredCanonicalizer());
     cleanUp.addPass(createCSEPass());
     if (failed(runPipeline(cleanUp, getOperation())))
       signalPassFailure();

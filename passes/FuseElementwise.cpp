@@ -9,6 +9,7 @@
 // must stay a product and a sum; transposes of what it reads and of its result go into its maps.
 // What follows a contraction is brought into the shape that it computes in, so that both can be one
 // kernel.
+#include "ir/Rewriting.h"
 #include "passes/LoopNests.h"
 #include "passes/Passes.h"
 
@@ -19,7 +20,6 @@
 #include "mlir/Dialect/MemRef/Transforms/Transforms.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Tensor/Transforms/Transforms.h"
-#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
 
@@ -99,7 +99,7 @@ static bool shouldFuse(OpOperand *operand) {
 static LogicalResult fuseProducers(func::FuncOp function) {
   RewritePatternSet patterns(function.getContext());
   linalg::populateElementwiseOpsFusionPatterns(patterns, shouldFuse);
-  return applyPatternsGreedily(function, std::move(patterns));
+  return applyPatternsGreedily(function, std::move(patterns), structuredRewriting());
 }
 
 //===--- shapes and orders of a contraction's result ---------------------------------------------
@@ -186,7 +186,7 @@ static bool shouldExpand(OpOperand *operand) {
 static LogicalResult turnContractions(func::FuncOp function) {
   RewritePatternSet patterns(function.getContext());
   patterns.add<TurnContraction>(function.getContext());
-  return applyPatternsGreedily(function, std::move(patterns));
+  return applyPatternsGreedily(function, std::move(patterns), structuredRewriting());
 }
 
 static LogicalResult expandConsumers(func::FuncOp function) {
@@ -195,7 +195,7 @@ static LogicalResult expandConsumers(func::FuncOp function) {
   tensor::populateFoldTensorEmptyPatterns(patterns);
   // New ops take their sizes from tensors, which shall be as few as before.
   memref::populateResolveRankedShapedTypeResultDimsPatterns(patterns);
-  return applyPatternsGreedily(function, std::move(patterns));
+  return applyPatternsGreedily(function, std::move(patterns), structuredRewriting());
 }
 
 //===--- several results at once -----------------------------------------------------------------
@@ -349,7 +349,7 @@ static LogicalResult fuseSharedProducers(func::FuncOp function) {
     fuseSharedProducers(*block, rewriter);
   RewritePatternSet patterns(function.getContext());
   linalg::populateEraseUnusedOperandsAndResultsPatterns(patterns);
-  return applyPatternsGreedily(function, std::move(patterns));
+  return applyPatternsGreedily(function, std::move(patterns), structuredRewriting());
 }
 
 //===--- the pass --------------------------------------------------------------------------------

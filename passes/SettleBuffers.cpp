@@ -1,11 +1,11 @@
 // What bufferization leaves is made ready for kernels: their operands lie dense, in row-major order
 // without gaps, wherever they begin. A strided operand is copied in or out by the host. Constants
 // get their names and their order.
+#include "ir/Rewriting.h"
 #include "passes/Passes.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/MemRef/Transforms/Transforms.h"
-#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
 
@@ -71,7 +71,7 @@ static LogicalResult resolveSizes(func::FuncOp function) {
   RewritePatternSet patterns(function.getContext());
   memref::populateResolveRankedShapedTypeResultDimsPatterns(patterns);
   memref::DimOp::getCanonicalizationPatterns(patterns, function.getContext());
-  return applyPatternsGreedily(function, std::move(patterns));
+  return applyPatternsGreedily(function, std::move(patterns), structuredRewriting());
 }
 
 /// Names constants in the order of their first uses and puts them in that order: bufferization's

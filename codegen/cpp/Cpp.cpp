@@ -10,6 +10,7 @@
 #include "codegen/kernel/Passes.h"
 #include "codegen/source/Literals.h"
 #include "codegen/source/Passes.h"
+#include "ir/Rewriting.h"
 
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -296,7 +297,7 @@ FailureOr<CppSource> compileForCpp(ModuleOp module, const CPUOptions &options) {
   pipeline.addPass(createOutlineMath());
   pipeline.addPass(createExpandMath({target.hasFMA}));
   pipeline.addPass(createLowerAffinePass());
-  pipeline.addPass(createCanonicalizerPass());
+  pipeline.addPass(createStructuredCanonicalizer());
   pipeline.addPass(createCSEPass());
   if (failed(pipeline.run(module)))
     return failure();

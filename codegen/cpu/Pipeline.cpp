@@ -1,9 +1,9 @@
 // From the tile form to LLVM's dialect. Nothing is scheduled here.
 #include "codegen/cpu/Passes.h"
 #include "codegen/kernel/Passes.h"
+#include "ir/Rewriting.h"
 
 #include "mlir/Conversion/Passes.h"
-#include "mlir/Dialect/MemRef/Transforms/Passes.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "mlir/Transforms/Passes.h"
 
@@ -15,17 +15,13 @@ void buildCPUTilePipeline(OpPassManager &pipeline, const CPUTarget &target) {
   pipeline.addPass(createCPUTile({target.vectorBytes, target.vectorRegisters, target.hasFMA}));
   pipeline.addPass(createMarkDivisions());
   pipeline.addPass(createExpandMath({target.hasFMA}));
-  pipeline.addPass(createCanonicalizerPass());
+  pipeline.addPass(createStructuredCanonicalizer());
   pipeline.addPass(createCSEPass());
 }
 
 void buildCPULoweringPipeline(OpPassManager &pipeline) {
   pipeline.addNestedPass<func::FuncOp>(createCPUUnroll());
-  pipeline.addPass(memref::createExpandStridedMetadataPass());
-  pipeline.addPass(createLowerAffinePass());
   pipeline.addPass(createSCFToControlFlowPass());
-  // Takes operations on whole vectors apart as well, which is no conversion.
-  pipeline.addPass(createConvertVectorToLLVMPass());
   pipeline.addPass(createCPUToLLVM());
   pipeline.addPass(createReconcileUnrealizedCastsPass());
 }

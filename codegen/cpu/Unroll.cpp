@@ -1,13 +1,15 @@
-// fw-cpu-unroll: leaves the unrolling of tiles' loops to LLVM, which is to keep arrays of registers
-// in registers.
+// fw-cpu-unroll: writes several steps of long loops one after another, and leaves it to LLVM to
+// take short loops apart, most of all those over a tile's rows: a row's ops are then lowered once.
 //
-// LLVM sees such an array only if no index varies and it is allocated at the function's beginning.
+// LLVM keeps an array in registers only if no index varies and it is allocated at the function's
+// beginning.
 #include "codegen/cpu/Passes.h"
 #include "codegen/kernel/Writer.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/Utils/Utils.h"
 
 using namespace mlir;
 
@@ -16,33 +18,37 @@ namespace formwork {
 #define GEN_PASS_DEF_CPUUNROLL
 #include "codegen/cpu/Passes.h.inc"
 
-/// As LLVM's loop metadata says it: the whole loop, or so many iterations at once.
-static LLVM::LoopAnnotationAttr annotation(scf::ForOp loop, int64_t together) {
-  Builder builder(loop);
+/// As LLVM's loop metadata says it.
+static LLVM::LoopAnnotationAttr unrolledAsAWhole(MLIRContext *context) {
+  Builder builder(context);
+  auto unroll = LLVM::LoopUnrollAttr::get(context, /*disable=*/builder.getBoolAttr(false),
+                                          /*count=*/{}, /*runtimeDisable=*/{},
+                                          /*full=*/builder.getBoolAttr(true), {}, {}, {});
+  return LLVM::LoopAnnotationAttr::get(context, {}, {}, {}, unroll, {}, {}, {}, {}, {}, {}, {}, {},
+                                       {}, {}, {});
+}
+
+static void unroll(scf::ForOp loop, int64_t together) {
   std::optional<APInt> trips = loop.getStaticTripCount();
-  bool full = trips && trips->sle(together);
-  auto unroll = LLVM::LoopUnrollAttr::get(
-      loop.getContext(), /*disable=*/builder.getBoolAttr(false),
-      full ? IntegerAttr() : builder.getI32IntegerAttr(together), /*runtimeDisable=*/{},
-      full ? builder.getBoolAttr(true) : BoolAttr(), {}, {}, {});
-  return LLVM::LoopAnnotationAttr::get(loop.getContext(), {}, {}, {}, unroll, {}, {}, {}, {}, {},
-                                       {}, {}, {}, {}, {}, {});
+  if (trips && trips->sle(together))
+    loop->setDiscardableAttr("loop_annotation", unrolledAsAWhole(loop.getContext()));
+  else
+    (void)loopUnrollByFactor(loop, together);
 }
 
 namespace {
 struct CPUUnroll : impl::CPUUnrollBase<CPUUnroll> {
   void runOnOperation() override {
     Block &entry = getOperation().front();
-    SmallVector<memref::AllocaOp> arrays;
-    getOperation().walk([&](Operation *op) {
-      if (auto together = op->getAttrOfType<IntegerAttr>(unrollAttr))
-        op->setDiscardableAttr("loop_annotation",
-                               annotation(cast<scf::ForOp>(op), together.getInt()));
-      if (auto array = dyn_cast<memref::AllocaOp>(op); array && array->getBlock() != &entry)
-        arrays.push_back(array);
+    getOperation().walk([&](memref::AllocaOp array) {
+      if (array->getBlock() != &entry)
+        array->moveBefore(&entry, entry.begin());
     });
-    for (memref::AllocaOp array : arrays)
-      array->moveBefore(&entry, entry.begin());
+    // From the inside to the outside.
+    getOperation().walk([&](scf::ForOp loop) {
+      if (auto together = loop->getAttrOfType<IntegerAttr>(unrollAttr))
+        unroll(loop, together.getInt());
+    });
   }
 };
 } // namespace

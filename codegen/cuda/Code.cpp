@@ -7,10 +7,10 @@
 #include "codegen/cuda/Tables.h"
 #include "codegen/host/Object.h"
 #include "codegen/host/Passes.h"
+#include "ir/Rewriting.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassManager.h"
-#include "mlir/Transforms/Passes.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
@@ -178,7 +178,7 @@ static LogicalResult lowerHost(ModuleOp module, const CUDAOptions &options) {
   entryPoints.name = options.name;
   entryPoints.hostSuffix = options.hostSuffix;
   passes.addPass(createCUDAEntryPoints(entryPoints));
-  passes.addPass(createCanonicalizerPass());
+  passes.addPass(createStructuredCanonicalizer());
   PassManager lowering(module.getContext());
   lowering.enableVerifier(false); // As in compileForCPU.
   buildScalarLoweringPipeline(lowering);

@@ -1,6 +1,7 @@
 // From kernels to the GPU's tile form.
 #include "codegen/cuda/Passes.h"
 #include "codegen/kernel/Passes.h"
+#include "ir/Rewriting.h"
 
 #include "mlir/Transforms/Passes.h"
 
@@ -12,7 +13,7 @@ void buildCUDATilePipeline(OpPassManager &pipeline, bool tf32) {
   pipeline.addPass(createCUDATile({tf32}));
   // Every GPU has a fused multiply-add.
   pipeline.addPass(createExpandMath({/*hasFMA=*/true}));
-  pipeline.addPass(createCanonicalizerPass());
+  pipeline.addPass(createStructuredCanonicalizer());
   pipeline.addPass(createCSEPass());
 }
 

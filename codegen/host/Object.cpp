@@ -116,9 +116,7 @@ static llvm::ModulePassManager cleaning(llvm::PassBuilder &passes) {
   add("early-cse,simplifycfg,loop(loop-rotate)");
   function.addPass(
       llvm::createFunctionToLoopPassAdaptor(llvm::LoopFullUnrollPass(level, onlyWhenMarked)));
-  add("early-cse,dce,sroa");
-  function.addPass(llvm::LoopUnrollPass(llvm::LoopUnrollOptions(level, onlyWhenMarked)));
-  add("early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,"
+  add("early-cse,dce,sroa,early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,"
       "separate-const-offset-from-gep,early-cse,memcpyopt,"
       "loop-mssa(loop-rotate,licm),early-cse<memssa>,simplifycfg");
 
@@ -207,7 +205,8 @@ LogicalResult emitObject(ModuleOp module, llvm::TargetMachine &machine,
     translated->print(*text, nullptr);
   llvm::raw_svector_ostream stream(object);
   llvm::legacy::PassManager writer;
-  if (machine.addPassesToEmitFile(writer, stream, nullptr, llvm::CodeGenFileType::ObjectFile))
+  if (machine.addPassesToEmitFile(writer, stream, nullptr, llvm::CodeGenFileType::ObjectFile,
+                                  /*DisableVerify=*/true))
     return module.emitError("this target has no writer of object files");
   writer.run(*translated);
   return success();

@@ -25,14 +25,17 @@
 // CHECK:             vector.maskedstore
 // CHECK:           } {fw.comment = "Results, a row at a time.", fw.name = "row", fw.unroll = 16 : i64}
 // CHECK-NOT:     tensor.
-// LLVM is to unroll both loops: the rows as a whole, four steps of the reduction at once.
+// Four steps of the reduction stand there at once; LLVM is to unroll the rows of each as a whole.
 // LLVM-DAG: #[[WHOLE:.*]] = #llvm.loop_unroll<disable = false, full = true>
-// LLVM-DAG: #[[FOUR:.*]] = #llvm.loop_unroll<disable = false, count = 4 : i32>
 // LLVM-DAG: #[[ROWS:.*]] = #llvm.loop_annotation<unroll = #[[WHOLE]]>
-// LLVM-DAG: #[[STEPS:.*]] = #llvm.loop_annotation<unroll = #[[FOUR]]>
 // LLVM: llvm.intr.fma(
 // LLVM: llvm.br {{.*}} {loop_annotation = #[[ROWS]]}
-// LLVM: llvm.br {{.*}} {loop_annotation = #[[STEPS]]}
+// LLVM: llvm.intr.fma(
+// LLVM: llvm.br {{.*}} {loop_annotation = #[[ROWS]]}
+// LLVM: llvm.intr.fma(
+// LLVM: llvm.br {{.*}} {loop_annotation = #[[ROWS]]}
+// LLVM: llvm.intr.fma(
+// LLVM: llvm.br {{.*}} {loop_annotation = #[[ROWS]]}
 // LLVM-NOT: llvm.call
 // LLVM-NOT: math.
 func.func private @k(%x: tensor<32x64xf32>, %w: tensor<64x10xf32>, %bias: tensor<10xf32>,

@@ -1,5 +1,5 @@
 // RUN: formwork-opt %s | formwork-opt | FileCheck %s
-// RUN: formwork-opt %s --fw-decompose | FileCheck %s --check-prefix=DECOMPOSED
+// RUN: formwork-opt %s --fw-decompose --fw-settle-constants | FileCheck %s --check-prefix=DECOMPOSED
 
 // Each op prints what it parses, and all of them decompose, whatever dimensions are unknown.
 // DECOMPOSED-NOT: fw.

@@ -1,0 +1,21 @@
+// How patterns are applied here.
+#pragma once
+
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "mlir/Transforms/Passes.h"
+
+namespace formwork {
+
+/// For structured code: there are no blocks to merge or to find unreachable, and looking for them
+/// takes as long as rewriting.
+inline mlir::GreedyRewriteConfig structuredRewriting() {
+  return mlir::GreedyRewriteConfig().setRegionSimplificationLevel(
+      mlir::GreedySimplifyRegionLevel::Disabled);
+}
+
+/// Upstream's canonicalizer of such code.
+inline std::unique_ptr<mlir::Pass> createStructuredCanonicalizer() {
+  return mlir::createCanonicalizerPass(structuredRewriting());
+}
+
+} // namespace formwork
