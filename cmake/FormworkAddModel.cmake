@@ -7,6 +7,8 @@
 #     [SIGNATURES 'x:f32[32,784]' ...]        # sizes to have functions of their own
 #     [TARGETS host cuda:sm_90 ...]           # machines, as `formwork targets` lists them
 #     [EMIT static|shared|cpp]                # static if not given
+#     [WEIGHTS embed|external]                # external: apart from the library, in the file that is
+#                                             # the target's property FORMWORK_WEIGHTS
 #     [OPTIMIZER o] [LOSS l] [METRICS m ...] [LEARNING_RATE r]  # in place of what the file has
 #     [MAX_ARENA bytes] [SEED n])
 #   target_link_libraries(app PRIVATE NAME)   # #include <NAME.h>
@@ -34,8 +36,8 @@ function(_formwork_check name)
   endif()
   if(MODEL_UNPARSED_ARGUMENTS)
     _formwork_fail(${name} "'${MODEL_UNPARSED_ARGUMENTS}' is nothing it takes; it takes MODEL, TRAIN, "
-                   "SAMPLE_WEIGHTS, INPUT_GRADIENTS, SIGNATURES, TARGETS, EMIT, OPTIMIZER, LOSS, METRICS, "
-                   "LEARNING_RATE, MAX_ARENA and SEED")
+                   "SAMPLE_WEIGHTS, INPUT_GRADIENTS, SIGNATURES, TARGETS, EMIT, WEIGHTS, OPTIMIZER, LOSS, "
+                   "METRICS, LEARNING_RATE, MAX_ARENA and SEED")
   endif()
   if(MODEL_KEYWORDS_MISSING_VALUES)
     _formwork_fail(${name} "'${MODEL_KEYWORDS_MISSING_VALUES}' needs a value")
@@ -52,6 +54,9 @@ function(_formwork_check name)
   endif()
   if(NOT MODEL_EMIT MATCHES "^(static|shared|cpp)$")
     _formwork_fail(${name} "EMIT ${MODEL_EMIT} is no kind of library: use static, shared or cpp")
+  endif()
+  if(DEFINED MODEL_WEIGHTS AND NOT MODEL_WEIGHTS MATCHES "^(embed|external)$")
+    _formwork_fail(${name} "WEIGHTS ${MODEL_WEIGHTS} is no place for them: use embed or external")
   endif()
   if(NOT MODEL_TRAIN)
     if(MODEL_SAMPLE_WEIGHTS)
@@ -85,7 +90,7 @@ function(_formwork_options name result)
       string(REPLACE ";" "," MODEL_${several} "${MODEL_${several}}")
     endif()
   endforeach()
-  foreach(pair TARGETS=target METRICS=metrics OPTIMIZER=optimizer LOSS=loss SEED=seed
+  foreach(pair WEIGHTS=weights TARGETS=target METRICS=metrics OPTIMIZER=optimizer LOSS=loss SEED=seed
                LEARNING_RATE=learning-rate MAX_ARENA=max-arena)
     string(REPLACE "=" ";" pair ${pair})
     list(GET pair 0 argument)
@@ -101,12 +106,16 @@ endfunction()
 function(_formwork_add_library name folder options)
   string(TOUPPER ${MODEL_EMIT} kind)
   set(library ${folder}/${CMAKE_${kind}_LIBRARY_PREFIX}${name}${CMAKE_${kind}_LIBRARY_SUFFIX})
-  add_custom_command(OUTPUT ${library} ${folder}/${name}.h
+  set(made ${library} ${folder}/${name}.h)
+  if(MODEL_WEIGHTS STREQUAL external)
+    list(APPEND made ${folder}/${name}_weights.bin)
+  endif()
+  add_custom_command(OUTPUT ${made}
     COMMAND Formwork::formwork compile ${options} -o ${library} --emit=${MODEL_EMIT}
     DEPENDS "${file}" $<TARGET_FILE:Formwork::formwork> $<TARGET_FILE:Formwork::cuda_runtime>
     COMMENT "Compiling the model ${name}"
     VERBATIM)
-  add_custom_target(${name}_model DEPENDS ${library} ${folder}/${name}.h)
+  add_custom_target(${name}_model DEPENDS ${made})
   add_library(${name} ${kind} IMPORTED GLOBAL)
   set_target_properties(${name} PROPERTIES
     IMPORTED_LOCATION ${library}
@@ -133,7 +142,7 @@ endfunction()
 
 function(formwork_add_model name)
   cmake_parse_arguments(PARSE_ARGV 1 MODEL "TRAIN;SAMPLE_WEIGHTS;INPUT_GRADIENTS"
-    "MODEL;EMIT;OPTIMIZER;LOSS;LEARNING_RATE;MAX_ARENA;SEED" "SIGNATURES;TARGETS;METRICS")
+    "MODEL;EMIT;WEIGHTS;OPTIMIZER;LOSS;LEARNING_RATE;MAX_ARENA;SEED" "SIGNATURES;TARGETS;METRICS")
   if(NOT DEFINED MODEL_EMIT)
     set(MODEL_EMIT static)
   endif()
@@ -143,7 +152,12 @@ function(formwork_add_model name)
   file(MAKE_DIRECTORY ${folder})
   if(MODEL_EMIT STREQUAL cpp)
     _formwork_add_source(${name} ${folder} "${options}")
+    set(weights ${folder}/${name}/${name}_weights.bin)
   else()
     _formwork_add_library(${name} ${folder} "${options}")
+    set(weights ${folder}/${name}_weights.bin)
+  endif()
+  if(MODEL_WEIGHTS STREQUAL external)
+    set_property(TARGET ${name} PROPERTY FORMWORK_WEIGHTS ${weights})
   endif()
 endfunction()

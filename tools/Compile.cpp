@@ -158,15 +158,23 @@ static LogicalResult checkArenas(ModuleOp module, int64_t limit) {
 }
 
 /// Weights and configurations, which the description carries as they are.
-static void embed(package::Description &description, ImportedModel &model,
-                  std::vector<char> values) {
+static void embed(package::Description &description, ImportedModel &model, std::vector<char> values,
+                  bool outside) {
   description.config = std::move(model.config);
-  if (!description.trains()) {
-    description.constants = std::move(values);
-    return;
-  }
-  description.compileConfig = std::move(model.compileConfig);
-  description.initialState = std::move(values);
+  if (description.trains())
+    description.compileConfig = std::move(model.compileConfig);
+  std::vector<char> &inside =
+      description.trains() ? description.initialState : description.constants;
+  (outside ? description.outside : inside) = std::move(values);
+}
+
+/// Weights that are to lie outside must be there.
+static LogicalResult checkOutside(ImportedModel &model, const CompileOptions &options) {
+  if (!options.weightsOutside || !options.train || !model.weights.empty())
+    return success();
+  return emitError(model.module->getLoc())
+         << "--weights=external: the file has no weights, training begins with those that init "
+            "makes; leave the option out, or give an archive with weights";
 }
 
 /// For the CPU, an accelerator, or both in one artifact.
@@ -222,6 +230,8 @@ FailureOr<CompiledModel> compileModel(MLIRContext &context, const CompileOptions
   if (failed(model))
     return failure();
   ModuleOp module = *model->module;
+  if (failed(checkOutside(*model, options)))
+    return failure();
   OwningOpRef<ModuleOp> imported = module.clone();
   if (failed(lowerToFw(module, options)))
     return failure();
@@ -247,7 +257,7 @@ FailureOr<CompiledModel> compileModel(MLIRContext &context, const CompileOptions
                                   : compileObjects(module, options, layout, compiled);
   if (failed(generated))
     return failure();
-  embed(compiled.description, *model, std::move(values));
+  embed(compiled.description, *model, std::move(values), options.weightsOutside);
   compiled.triple =
       llvm::Triple(cpu.triple.empty() ? llvm::sys::getDefaultTargetTriple() : cpu.triple);
   return compiled;

@@ -29,6 +29,7 @@ struct CompileOptions {
   bool sampleWeights = false;              ///< Training takes a weight for each sample.
   bool inputGradients = false;             ///< The entries for gradients of inputs as well.
   bool source = false;                     ///< C++ instead of an object.
+  bool weightsOutside = false;             ///< In Description::outside, not in what is linked.
   bool profile = false;                    ///< As in CPUOptions.
   bool tf32 = false;                       ///< As in TargetOptions.
   std::vector<std::string> acceptedSpills; ///< As in TargetOptions.

@@ -68,11 +68,16 @@ struct Description {
   int64_t constantsSize = 0;
   std::vector<char> constants;    ///< constantsSize bytes, or empty.
   std::vector<char> initialState; ///< stateSize bytes, or empty: `init` makes it.
+  /// Those of the two that the model has, if they are to lie beside the package, which then holds
+  /// neither; or empty.
+  std::vector<char> outside;
   std::vector<Variable> variables;
   std::vector<Entry> entries;
   std::optional<Accelerator> accelerator;
 
   bool trains() const { return stateSize != 0; }
+  /// What is in `outside`.
+  std::string outsideFile() const { return name + "_weights.bin"; }
 };
 
 } // namespace formwork::package

@@ -22,6 +22,9 @@ Outputs::~Outputs() {
 }
 
 Expected<std::string> Outputs::reserve(StringRef path) {
+  // Else `commit` would find that it cannot be replaced when others are there already.
+  if (sys::fs::is_directory(path))
+    return createStringError("cannot write '" + path + "': it is a folder");
   std::string temporary = (path + ".tmp" + Twine(sys::Process::getProcessId())).str();
   int descriptor;
   if (std::error_code code = sys::fs::openFileForWrite(temporary, descriptor))

@@ -115,6 +115,9 @@ private:
   SmallVector<std::string> parameters(const Function &function, bool method) const;
   std::string constants() const;
   bool givenConstants() const;
+  bool outsideConstants() const;
+  bool keepsPointer() const;
+  std::string beginning() const;
   void printConstructor();
   void printStorage();
 
@@ -169,9 +172,13 @@ std::string Printer::arenaMacro(const Function &function, const Concrete &concre
   return (name + Twine("_") + join(sizes, "X")).str();
 }
 
-/// Whether callers say where the weights are: with a GPU, not always where they are embedded.
+/// Whether callers say where the weights are: outside the library, or where they are on a GPU.
 bool Printer::givenConstants() const {
-  return description.accelerator && !description.constants.empty();
+  return outsideConstants() || (description.accelerator && !description.constants.empty());
+}
+
+bool Printer::outsideConstants() const {
+  return !description.trains() && !description.outside.empty();
 }
 
 std::string Printer::constants() const {
@@ -196,10 +203,11 @@ void Printer::printIntroduction() {
         "empty\n"
      << " * one, {0}, runs serially.\n";
   if (description.trains())
-    os << " *\n * A program begins with a state of " << macro("STATE_SIZE") << " bytes: "
-       << (description.initialState.empty() ? description.name + "_init makes it."
-                                            : "a copy of " + description.name + "_initial_state.")
-       << "\n";
+    os << " *\n * A program begins with a state of " << macro("STATE_SIZE")
+       << " bytes: " << beginning() << "\n";
+  if (outsideConstants())
+    os << " *\n * The weights are outside: `constants` points to the " << macro("CONSTANTS_SIZE")
+       << " bytes of\n * " << description.outsideFile() << ", read or mapped, aligned to 64.\n";
   if (description.accelerator)
     os << " *\n * With a device in the context, opened by " << description.name
        << "_model()->accelerator, calls run there\n"
@@ -213,11 +221,23 @@ void Printer::printIntroduction() {
   os << " */\n";
 }
 
+/// How a state comes to be.
+std::string Printer::beginning() const {
+  if (!description.outside.empty())
+    return "what\n * " + description.outsideFile() + " holds, or what " + description.name +
+           "_init makes.";
+  return description.initialState.empty() ? description.name + "_init makes it."
+                                          : "a copy of " + description.name + "_initial_state.";
+}
+
 void Printer::printVariables() {
   if (description.variables.empty())
     return;
   os << " *\n * Variables, at these bytes of "
-     << (description.trains() ? "`state`" : description.name + "_constants") << ":\n";
+     << (description.trains() ? "`state`"
+         : outsideConstants() ? "`constants`"
+                              : description.name + "_constants")
+     << ":\n";
   for (const Variable &variable : description.variables) {
     os << formatv(" *   {0,10}  {1} {2} {3}{4}", variable.offset, commentText(variable.name),
                   spelling(variable.dtype), shape(variable.shape, {}),
@@ -359,7 +379,7 @@ void Printer::printMethod(const Function &function, StringRef name) {
   if (description.trains())
     arguments.push_back("state_.get()");
   if (givenConstants())
-    arguments.push_back("constants_.get()");
+    arguments.push_back(keepsPointer() ? "constants_" : "constants_.get()");
   arguments.push_back(
       formatv("reserve({0}_arena_size({1}))", function.name, join(function.dims, ", ")));
   append_range(arguments, function.dims);
@@ -438,30 +458,40 @@ void Printer::printStorage() {
   os << reservation;
   if (description.trains())
     os << "  memory state_;\n";
-  if (givenConstants())
+  if (keepsPointer())
+    os << "  const void *constants_;\n";
+  else if (givenConstants())
     os << "  memory constants_;\n";
 }
 
+/// Whether the class uses the weights where the caller has them.
+bool Printer::keepsPointer() const { return outsideConstants() && !description.accelerator; }
+
 void Printer::printConstructor() {
   const std::string &name = description.name;
-  os << "  explicit " << name << "(formwork_context context = {}) : context_(context) {";
+  bool outside = !description.outside.empty();
+  if (outside)
+    os << "  /// `weights`: what " << description.outsideFile() << " holds, "
+       << (keepsPointer() ? "aligned to 64 bytes. They must stay.\n" : "copied.\n");
+  os << "  explicit " << name << "(" << (outside ? "const void *weights, " : "")
+     << "formwork_context context = {}) : context_(context) {";
   auto fill = [&](StringRef member, const Twine &from, const std::string &size) {
+    os << "\n    " << member << " = allocate(" << size << ");";
     if (description.accelerator)
       os << "\n    fill(" << member << ", " << from << ", " << size << ");";
     else
       os << "\n    std::memcpy(" << member << ".get(), " << from << ", " << size << ");";
   };
-  if (description.trains()) {
-    os << "\n    state_ = allocate(" << macro("STATE_SIZE") << ");";
-    if (!description.initialState.empty())
-      fill("state_", name + "_initial_state", macro("STATE_SIZE"));
-    else
-      os << "\n    const int64_t seed = 0;\n    init(&seed);";
-  }
-  if (givenConstants()) {
-    os << "\n    constants_ = allocate(" << macro("CONSTANTS_SIZE") << ");";
-    fill("constants_", name + "_constants", macro("CONSTANTS_SIZE"));
-  }
+  bool hasState = outside || !description.initialState.empty();
+  if (description.trains() && hasState)
+    fill("state_", outside ? "weights" : name + "_initial_state", macro("STATE_SIZE"));
+  else if (description.trains())
+    os << "\n    state_ = allocate(" << macro("STATE_SIZE")
+       << ");\n    const int64_t seed = 0;\n    init(&seed);";
+  if (keepsPointer())
+    os << "\n    constants_ = weights;";
+  else if (givenConstants())
+    fill("constants_", outside ? "weights" : name + "_constants", macro("CONSTANTS_SIZE"));
   os << (description.trains() || givenConstants() ? "\n  }\n" : "}\n");
 }
 

@@ -71,13 +71,20 @@ Error writePackage(Kind kind, StringRef path, const Description &description,
   };
   if (Error error = write())
     return error;
-  if (kind != Kind::Program) {
-    SmallString<128> header(path);
-    sys::path::remove_filename(header);
-    sys::path::append(header, description.name + ".h");
-    if (Error error = outputs.write(header, printHeader(description)))
+  auto writeBeside = [&](const std::string &name, StringRef content) -> Error {
+    SmallString<128> file(path);
+    sys::path::remove_filename(file);
+    sys::path::append(file, name);
+    return outputs.write(file, content);
+  };
+  if (kind != Kind::Program)
+    if (Error error = writeBeside(description.name + ".h", printHeader(description)))
       return error;
-  }
+  // A program reads files that others can read, too.
+  if (kind != Kind::Program && !description.outside.empty())
+    if (Error error = writeBeside(description.outsideFile(),
+                                  {description.outside.data(), description.outside.size()}))
+      return error;
   return outputs.commit();
 }
 

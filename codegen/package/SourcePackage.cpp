@@ -90,6 +90,17 @@ static StringRef elementOf(formwork_dtype dtype) {
   return names[dtype];
 }
 
+/// What reads the weights, in an example.
+static std::string readWeights(const Description &description) {
+  std::string size = StringRef(description.name).upper() +
+                     (description.trains() ? "_STATE_SIZE" : "_CONSTANTS_SIZE");
+  return "  const std::size_t size = " + size +
+         ";\n  void *weights = std::aligned_alloc(64, size);\n  std::FILE *file = std::fopen(\"" +
+         description.outsideFile() +
+         "\", \"rb\");\n  if (!file || std::fread(weights, 1, size, file) != size)\n    return "
+         "1;\n";
+}
+
 /// A program that calls one entry with zeros.
 static std::string example(const Description &description) {
   StringRef wanted = description.trains() ? "train_step" : "predict";
@@ -118,9 +129,12 @@ static std::string example(const Description &description) {
     if (buffer.written && shown.empty())
       shown = variable;
   }
-  std::string text = "#include \"" + name + ".h\"\n#include <cstdio>\n#include <vector>\n\n" +
-                     "int main() {\n  formwork::" + name + " model;\n" + body + "  if (model." +
-                     entry.name + "(" + arguments + ") != FORMWORK_OK)\n    return 1;\n";
+  bool outside = !description.outside.empty();
+  std::string text =
+      "#include \"" + name + ".h\"\n#include <cstdio>\n" + (outside ? "#include <cstdlib>\n" : "") +
+      "#include <vector>\n\n" + "int main() {\n" + (outside ? readWeights(description) : "") +
+      "  formwork::" + name + (outside ? " model(weights);\n" : " model;\n") + body +
+      "  if (model." + entry.name + "(" + arguments + ") != FORMWORK_OK)\n    return 1;\n";
   if (!shown.empty())
     text += "  std::printf(\"%g\\n\", double(" + shown + "[0]));\n";
   return text + "}\n";
@@ -131,6 +145,7 @@ static std::string readme(const Description &description, ArrayRef<SourceFile> f
   const std::string &name = description.name;
   bool hasAssembly =
       any_of(files, [](const SourceFile &file) { return StringRef(file.name).ends_with(".S"); });
+  std::string weights = "| `" + description.outsideFile() + "` | weights, ";
   std::string machine = options.machineOption.empty() ? "" : " " + options.machineOption;
   std::string text =
       "# " + name + "\n\nC++17 that Formwork has printed: a " +
@@ -140,9 +155,9 @@ static std::string readme(const Description &description, ArrayRef<SourceFile> f
       "| file | |\n|---|---|\n| `" + name + ".h` | the interface, in C and C++ |\n| `" + name +
       ".cpp` and others | the code: kernels, what runs them, entry points |\n| `" + name +
       "_model.cpp` | the descriptor of the model, for programs that know no model by name |\n" +
-      (hasAssembly
-           ? "| `" + name + "_weights.bin` | weights, taken in by `" + name + "_weights.S` |\n"
-           : "") +
+      (hasAssembly                    ? weights + "taken in by `" + name + "_weights.S` |\n"
+       : !description.outside.empty() ? weights + "which your program reads or maps |\n"
+                                      : "") +
       "| `formwork_vector.h` | vectors: the compiler's own, or loops with `-DFORMWORK_SCALAR` "
       "|\n\n" +
       "## Build\n\n```sh\ncmake -S . -B ../" + name + "-build && cmake --build ../" + name +
@@ -173,11 +188,12 @@ std::vector<SourceFile> sourcePackage(const Description &description, ArrayRef<S
   files.insert(files.end(), code.begin(), code.end());
   files.push_back({description.name + "_model.cpp", printDescriptor(description, embedded)});
   files.push_back({"formwork_vector.h", vectorHeader().str()});
+  if (ArrayRef<char> outside = description.outside; !outside.empty())
+    files.push_back({description.outsideFile(), std::string(outside.data(), outside.size())});
   if (!embedded) {
     files.push_back(assembly(description.name, description.trains() ? "initial_state" : "constants",
                              weights.size()));
-    files.push_back(
-        {description.name + "_weights.bin", std::string(weights.data(), weights.size())});
+    files.push_back({description.outsideFile(), std::string(weights.data(), weights.size())});
   }
   files.push_back({"CMakeLists.txt", buildFile(description, files, options)});
   files.push_back({"README.md", readme(description, files, options)});

@@ -2,7 +2,8 @@
 //
 //   NAME.h  NAME.cpp ...     the interface and the code, NAME_model.cpp: the descriptor
 //   formwork_vector.h        what the code needs of Formwork
-//   NAME_weights.bin, .S     weights and initial state, where they are too large for text
+//   NAME_weights.bin, .S     weights or initial state, where they are too large for text; the first
+//                            alone where they are to be outside
 //   CMakeLists.txt README.md how it is built and called
 //   .formwork                the names of all these, so that they can be replaced another time
 #pragma once

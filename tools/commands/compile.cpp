@@ -8,8 +8,6 @@
 
 #include "llvm/ADT/StringSwitch.h"
 
-#include "llvm/Support/FileSystem.h"
-
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
@@ -22,7 +20,7 @@ namespace formwork {
 namespace {
 struct Arguments {
   CompileOptions options;
-  std::string output, emit = "exe";
+  std::string output, emit = "exe", weights = "embed";
 };
 } // namespace
 
@@ -37,6 +35,8 @@ static const char *examples = R"(Examples:
       The same as C++ that you may read and own, with a CMakeLists.txt.
   formwork compile digits.keras -o libdigits.so --emit=shared --target=host,cuda:sm_80,cuda:sm_90
       A library that runs on GPUs, and on the CPU where there is none.
+  formwork compile digits.keras -o libdigits.a --emit=static --weights=external
+      Weights apart from the code: the library stays when a model is trained anew.
   formwork compile digits.keras --emit=fw --train --optimizer=sgd --learning-rate=0.1
       The training functions, gradients and all, as the compiler sees them.)";
 
@@ -119,8 +119,6 @@ static int printText(Session &session, const Arguments &arguments, Stage stage) 
 
 /// Whether a file can be made at `path`: told before the work, not after it.
 static llvm::Error checkWritable(StringRef path) {
-  if (llvm::sys::fs::is_directory(path))
-    return llvm::createStringError("cannot write '" + path + "': it is a folder");
   package::Outputs attempt;
   return attempt.reserve(path).takeError();
 }
@@ -140,6 +138,7 @@ static int compile(Arguments &arguments) {
   if (int status = report(checkEmit(arguments)))
     return status;
   arguments.options.source = arguments.emit == "cpp";
+  arguments.options.weightsOutside = arguments.weights == "external";
   if (!writesToStandardOutput(arguments))
     if (int status = report(makesFolder(arguments) ? package::checkFolder(arguments.output)
                                                    : checkWritable(arguments.output)))
@@ -199,6 +198,12 @@ void addCompileCommand(CLI::App &program, int &status) {
       ->add_option("--seed", arguments->options.seed,
                    "Of fresh weights that are embedded: bare JSON without --train")
       ->option_text("N");
+  command
+      ->add_option("--weights", arguments->weights,
+                   "embed (default); external: a library's weights are NAME_weights.bin beside it, "
+                   "for your program to read or map, and a program is told --weights FILE")
+      ->option_text("WHERE")
+      ->check(CLI::IsMember({"embed", "external"}));
   command->add_flag_callback(
       "--resources", [arguments] { arguments->options.report = &llvm::errs(); },
       "Tell what each kernel takes of a GPU: registers, shared memory, what is spilled");
