@@ -41,6 +41,8 @@ static constexpr Known table[] = {
          "input_axes": null, "output_axes": null})"},
     {"Orthogonal", "orthogonal", "OrthogonalInitializer", R"({"seed": null, "gain": 1.0})"},
     {"Identity", "identity", "IdentityInitializer", R"({"gain": 1.0})"},
+    {"STFT", "stft", "STFTInitializer",
+     R"({"side": "real", "window": "hann", "scaling": "density", "periodic": false})"},
 };
 
 static const Known *lookUp(const Json &value) {
@@ -59,30 +61,37 @@ static bool isSeed(const Json &value) {
   return value.integer() || (seed && seed->integer());
 }
 
-/// Of VarianceScaling: which axes count as inputs.
-static bool isListOfAxes(const Json &value) { return value.array() && isAxisOrAxes(value).empty(); }
+static bool isOneOf(const Json &value, llvm::ArrayRef<StringRef> words) {
+  return value.string() && llvm::is_contained(words, StringRef(*value.string()));
+}
 
-/// A number, or for VarianceScaling a word, or null where null is the default.
-static std::string checkArgument(const Json::Member &argument, const Json &usual) {
-  std::string name = "its initializer's argument " + quoted(argument.key);
-  const Json &value = argument.value;
-  if (usual.isNull() && value.isNull())
-    return "";
-  if (argument.key == "seed")
-    return isSeed(value) ? "" : name + " must be null, an integer or a SeedGenerator";
-  if (usual.isNull())
-    return isListOfAxes(value) ? "" : name + " must be null or a list of axes";
-  if (value.array() || value.object() || value.boolean())
-    return name + " is not supported; only plain numbers are";
-  if (usual.real() && !value.real())
-    return name + " must be a number";
-  if (argument.key == "mode" && value.print() != "\"fan_in\"" && value.print() != "\"fan_out\"" &&
-      value.print() != "\"fan_avg\"")
-    return name + " must be \"fan_in\", \"fan_out\" or \"fan_avg\"";
-  if (argument.key == "distribution" && value.print() != "\"truncated_normal\"" &&
-      value.print() != "\"untruncated_normal\"" && value.print() != "\"uniform\"")
-    return name + " must be \"truncated_normal\", \"untruncated_normal\" or \"uniform\"";
-  return "";
+/// What the argument must be and is not; empty if all is well.
+static std::string checkArgument(StringRef name, const Json &value) {
+  auto unless = [](bool fits, const char *expected) { return fits ? std::string() : expected; };
+  if (name == "seed")
+    return unless(value.isNull() || isSeed(value), "must be null, an integer or a SeedGenerator");
+  if (name == "input_axes" || name == "output_axes")
+    return unless(value.isNull() || (value.array() && isAxisOrAxes(value).empty()),
+                  "must be null or a list of axes");
+  if (name == "value")
+    return isNumbers(value);
+  if (name == "window")
+    return unless(value.isNull() || value.string() || isNumbers(value).empty(),
+                  "must be null, the name of a window or its values");
+  if (name == "periodic")
+    return isBoolean(value);
+  if (name == "mode")
+    return unless(isOneOf(value, {"fan_in", "fan_out", "fan_avg"}),
+                  "must be \"fan_in\", \"fan_out\" or \"fan_avg\"");
+  if (name == "distribution")
+    return unless(isOneOf(value, {"truncated_normal", "untruncated_normal", "uniform"}),
+                  "must be \"truncated_normal\", \"untruncated_normal\" or \"uniform\"");
+  if (name == "side")
+    return unless(isOneOf(value, {"real", "imag"}), "must be \"real\" or \"imag\"");
+  if (name == "scaling")
+    return unless(value.isNull() || isOneOf(value, {"density", "spectrum"}),
+                  "must be \"density\", \"spectrum\" or null");
+  return unless(value.real().has_value(), "must be a number");
 }
 
 std::string isInitializer(const Json &value) {
@@ -97,11 +106,10 @@ std::string isInitializer(const Json &value) {
     return "is an initializer whose configuration is no object";
   if (config)
     for (const Json::Member &argument : *config->object()) {
-      const Json *usual = defaults.find(argument.key);
-      if (!usual)
+      if (!defaults.find(argument.key))
         return "is an initializer with an unknown argument " + quoted(argument.key);
-      if (std::string problem = checkArgument(argument, *usual); !problem.empty())
-        return "is not supported: " + problem;
+      if (std::string problem = checkArgument(argument.key, argument.value); !problem.empty())
+        return "cannot be: its initializer's argument " + quoted(argument.key) + " " + problem;
     }
   return "";
 }

@@ -1,9 +1,8 @@
 // The formulas of keras/src/initializers, with Philox for their random numbers: the distributions
 // are Keras's, the numbers are not.
-//
-// Refuses STFT.
 #include "passes/training/Initializers.h"
 #include "passes/training/Registry.h"
+#include "passes/training/Windows.h"
 
 using namespace mlir;
 
@@ -48,7 +47,8 @@ static Initializer constant(Arguments &arguments, RankedTensorType type) {
   NumberArray array = arguments.numbers("value", 0);
   if (!broadcastsTo(array.shape, type.getShape())) {
     arguments.problems().report() << arguments.ownerName() << ": the shape of argument 'value' is ["
-                                  << ArrayRef<int64_t>(array.shape) << "], which cannot be " << type;
+                                  << ArrayRef<int64_t>(array.shape) << "], which cannot be "
+                                  << type;
     return {};
   }
   if (array.shape.empty())
@@ -282,6 +282,74 @@ static Initializer orthogonal(Arguments &arguments, RankedTensorType type) {
   };
 }
 
+//===--- Fourier ---------------------------------------------------------------------------------
+
+/// The window's values over the frame; empty for none or, with a problem reported, for a bad one.
+static std::vector<double> readWindow(Arguments &arguments, int64_t frame) {
+  bool periodic = arguments.flag("periodic", false);
+  Attribute given = arguments.raw("window");
+  if (arguments.has("window") && isNone(given))
+    return {};
+  if (given && !isa<StringAttr>(given)) {
+    NumberArray array = arguments.numbers("window", 1);
+    if (ArrayRef<int64_t>(array.shape) == ArrayRef(frame))
+      return array.values;
+    arguments.reject("window") << "and must have " << frame << " numbers, one for each step of the "
+                               << "frame";
+    return {};
+  }
+  StringRef name = given ? cast<StringAttr>(given).getValue() : "hann";
+  if (auto values = signalWindow(name, frame, periodic))
+    return *values;
+  arguments.reject("window") << "and is no window of these: " << signalWindowNames()
+                             << "; give its values as a list";
+  return {};
+}
+
+/// What the window's values are divided by.
+static double windowScale(ArrayRef<double> window, StringRef scaling) {
+  double sum = 0;
+  for (double value : window)
+    sum += scaling == "density" ? value * value : std::abs(value);
+  return scaling == "density" ? std::sqrt(sum) : scaling == "spectrum" ? sum : 1;
+}
+
+/// cos or sin of -2 pi t f / F over time t and frequency f, [T, 1, F / 2 + 1], times a window. In
+/// float64 and with t f reduced by whole turns, unlike Keras, whose float32 angles are far from
+/// zero.
+static Initializer stft(Arguments &arguments, RankedTensorType type) {
+  StringRef side = arguments.text("side", "real");
+  if (side != "real" && side != "imag")
+    arguments.reject("side") << "and must be 'real' or 'imag'";
+  StringRef scaling = arguments.text("scaling", "density", "none");
+  if (scaling != "density" && scaling != "spectrum" && scaling != "none")
+    arguments.reject("scaling") << "and must be 'density', 'spectrum' or null";
+  if (type.getRank() != 3 || type.getDimSize(1) != 1) {
+    arguments.problems().report() << arguments.ownerName()
+                                  << " needs a kernel [frame, 1, frequencies], not " << type;
+    return {};
+  }
+  std::vector<double> window = readWindow(arguments, type.getDimSize(0));
+  double scale = windowScale(window, scaling);
+  int64_t turn = 2 * (type.getDimSize(2) - 1);
+  bool isReal = side == "real";
+  return [=](ImplicitLocOpBuilder &builder, const RandomSource &) {
+    auto wide = RankedTensorType::get(type.getShape(), builder.getF64Type());
+    Expr zero(builder, constantOf(builder, wide, 0));
+    Expr product = castTo(iotaLike(zero, 0) * iotaLike(zero, 2), builder.getF64Type());
+    // A single frequency divides by zero, in Keras as well, and is NaN.
+    Expr turns = product / double(turn);
+    Expr angle = (-2 * M_PI) * (turns - floor(turns));
+    Expr kernel = isReal ? cos(angle) : sin(angle);
+    if (!window.empty()) {
+      auto column = RankedTensorType::get({type.getDimSize(0), 1, 1}, builder.getF64Type());
+      Value values = ConstantOp::create(builder, DenseElementsAttr::get(column, ArrayRef(window)));
+      kernel = kernel * Expr(builder, values) / scale;
+    }
+    return castTo(kernel, type.getElementType()).value();
+  };
+}
+
 //===--- the table -------------------------------------------------------------------------------
 
 static Initializer concatenation(Arguments &arguments, RankedTensorType type);
@@ -310,6 +378,7 @@ static ArrayRef<InitializerRow> initializers() {
       {{"LecunUniform", "lecun_uniform"}, scaled<lecunUniformScaling>},
       {{"LecunNormal", "lecun_normal"}, scaled<lecunNormalScaling>},
       {{"Orthogonal", "orthogonal", "OrthogonalInitializer"}, orthogonal},
+      {{"STFT", "stft", "STFTInitializer"}, stft},
       {{"Concatenate"}, concatenation},
   };
   return table;

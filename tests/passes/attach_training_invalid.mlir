@@ -270,15 +270,21 @@ module attributes {fw.symbols = 1 : i64, fw.floatx = f32, fw.training = {optimiz
 // -----
 
 // Initializers.
-// expected-error @+4 {{the initializer of 'a' 'STFT' is not supported; there are Zeros, Ones}}
-// expected-error @+3 {{the initializer of 'b', Identity needs a matrix, not 'tensor<3xf32>'}}
-// expected-error @+2 {{the initializer of 'c', orthogonal needs two dimensions or more, not 'tensor<3xf32>'}}
-// expected-error @+1 {{the initializer of 'd', VarianceScaling: argument 'mode' is "fan", and must be fan_in, fan_out or fan_avg}}
+// expected-error @+7 {{the initializer of 'a' 'Sobol' is not supported; there are Zeros, Ones}}
+// expected-error @+6 {{the initializer of 'b', Identity needs a matrix, not 'tensor<3xf32>'}}
+// expected-error @+5 {{the initializer of 'c', orthogonal needs two dimensions or more, not 'tensor<3xf32>'}}
+// expected-error @+4 {{the initializer of 'd', VarianceScaling: argument 'mode' is "fan", and must be fan_in, fan_out or fan_avg}}
+// expected-error @+3 {{the initializer of 'e', stft needs a kernel [frame, 1, frequencies], not 'tensor<3xf32>'}}
+// expected-error @+2 {{the initializer of 'f', STFT: argument 'window' is "wide", and is no window of these: hann, hamming}}
+// expected-error @+1 {{the initializer of 'g', STFT: argument 'window' is [1.000000e+00], and must have 4 numbers, one for each step of the frame}}
 module attributes {fw.symbols = 1 : i64, fw.floatx = f32, fw.training = {optimizer = "sgd", loss = "mse"}} {
-  fw.variable @a : tensor<3xf32> {role = "weight", initializer = {class_name = "STFT", config = {}}}
+  fw.variable @a : tensor<3xf32> {role = "weight", initializer = {class_name = "Sobol", config = {}}}
   fw.variable @b : tensor<3xf32> {role = "weight", initializer = {class_name = "Identity", config = {}}}
   fw.variable @c : tensor<3xf32> {role = "weight", initializer = "orthogonal"}
   fw.variable @d : tensor<3xf32> {role = "weight", initializer = {class_name = "VarianceScaling", config = {mode = "fan"}}}
+  fw.variable @e : tensor<3xf32> {role = "weight", initializer = "stft"}
+  fw.variable @f : tensor<4x1x3xf32> {role = "weight", initializer = {class_name = "STFT", config = {window = "wide"}}}
+  fw.variable @g : tensor<4x1x3xf32> {role = "weight", initializer = {class_name = "STFT", config = {window = [1.0]}}}
   func.func @predict(%x: tensor<?x3xf32> {fw.name = "x", fw.role = "input", fw.symbols = array<i64: 0, -1>})
       -> (tensor<?x3xf32> {fw.name = "y", fw.role = "output", fw.symbols = array<i64: 0, -1>}) {
     %y = fw.tanh %x : (tensor<?x3xf32>) -> tensor<?x3xf32>
