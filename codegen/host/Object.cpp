@@ -65,7 +65,9 @@ makeTargetMachine(Location location, StringRef triple, StringRef cpu, StringRef 
   options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
   std::unique_ptr<llvm::TargetMachine> machine(
       known->createTargetMachine(target, name, enabled, options, llvm::Reloc::PIC_, std::nullopt,
-                                 llvm::CodeGenOptLevel::Aggressive));
+                                 // Enough for code that is scheduled: more takes longer for
+                                 // the same spills and more branches.
+                                 llvm::CodeGenOptLevel::Less));
   if (!machine || (!name.empty() && !machine->getMCSubtargetInfo()->isCPUStringValid(name)))
     return emitError(location) << "target '" << target.str() << "' has no CPU '" << name << "'";
   return machine;
@@ -84,6 +86,12 @@ CPUTarget scheduledFor(const llvm::TargetMachine &machine) {
   return features.checkFeatures("+avx2,+fma") ? CPUTarget::avx2() : CPUTarget::sse();
 }
 
+/// Such as tell how many chunks a kernel's work has: a constant, or a size divided.
+static bool isTiny(const llvm::Function &function) {
+  constexpr size_t most = 8;
+  return function.hasLocalLinkage() && function.size() == 1 && function.front().size() <= most;
+}
+
 /// What every function is to be compiled for.
 static void setAttributes(llvm::Module &module, llvm::TargetMachine &machine) {
   bool wide =
@@ -94,6 +102,8 @@ static void setAttributes(llvm::Module &module, llvm::TargetMachine &machine) {
     function.addFnAttr("target-cpu", machine.getTargetCPU());
     function.addFnAttr("target-features", machine.getTargetFeatureString());
     function.addFnAttr(llvm::Attribute::NoUnwind);
+    if (isTiny(function))
+      function.addFnAttr(llvm::Attribute::AlwaysInline);
     // The mode that entry points set.
     function.addFnAttr("denormal-fp-math", "preserve-sign,preserve-sign");
     if (wide)
@@ -121,7 +131,7 @@ static llvm::ModulePassManager cleaning(llvm::PassBuilder &passes) {
       "loop-mssa(loop-rotate,licm),early-cse<memssa>,simplifycfg");
 
   llvm::ModulePassManager module;
-  llvm::cantFail(passes.parsePassPipeline(module, "deadargelim"));
+  llvm::cantFail(passes.parsePassPipeline(module, "always-inline,deadargelim"));
   module.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(function)));
   llvm::cantFail(passes.parsePassPipeline(module, "globaldce"));
   return module;
