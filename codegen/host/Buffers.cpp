@@ -13,6 +13,10 @@ Value BufferBuilder::lowered(Value value) {
   Type type = types.convertType(value.getType());
   if (type == value.getType())
     return value;
+  // What was raised: folding then finds the pointer that a descriptor was made of.
+  if (auto raised = value.getDefiningOp<UnrealizedConversionCastOp>();
+      raised && raised.getNumOperands() == 1 && raised.getOperand(0).getType() == type)
+    return raised.getOperand(0);
   return UnrealizedConversionCastOp::create(builder, value.getLoc(), type, value).getResult(0);
 }
 

@@ -65,13 +65,14 @@ namespace {
 struct PassPointers : impl::PassPointersBase<PassPointers> {
   void runOnOperation() override {
     LLVMTypeConverter types(&getContext());
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      if (!function.isExternal() && passesBuffers(function.getArgumentTypes()))
+        receivePointers(function, types);
+    // Then: what is only handed on needs no descriptor.
     getOperation().walk([&](func::CallOp call) {
       if (passesBuffers(call.getOperandTypes()))
         passPointers(call, types);
     });
-    for (auto function : getOperation().getOps<func::FuncOp>())
-      if (!function.isExternal() && passesBuffers(function.getArgumentTypes()))
-        receivePointers(function, types);
   }
 };
 } // namespace
