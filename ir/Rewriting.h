@@ -13,9 +13,10 @@ inline mlir::GreedyRewriteConfig structuredRewriting() {
       mlir::GreedySimplifyRegionLevel::Disabled);
 }
 
-/// Upstream's canonicalizer of such code.
+/// Upstream's canonicalizer of such code: from the top down, as it goes by default. From the bottom
+/// up it leaves copies of a buffer to itself.
 inline std::unique_ptr<mlir::Pass> createStructuredCanonicalizer() {
-  return mlir::createCanonicalizerPass(structuredRewriting());
+  return mlir::createCanonicalizerPass(structuredRewriting().setUseTopDownTraversal(true));
 }
 
 } // namespace formwork
