@@ -163,9 +163,7 @@ static void embed(package::Description &description, ImportedModel &model, std::
   description.config = std::move(model.config);
   if (description.trains())
     description.compileConfig = std::move(model.compileConfig);
-  std::vector<char> &inside =
-      description.trains() ? description.initialState : description.constants;
-  (outside ? description.outside : inside) = std::move(values);
+  (outside ? description.outside : description.weights()) = std::move(values);
 }
 
 /// Weights that are to lie outside must be there.

@@ -68,16 +68,18 @@ struct Description {
   int64_t constantsSize = 0;
   std::vector<char> constants;    ///< constantsSize bytes, or empty.
   std::vector<char> initialState; ///< stateSize bytes, or empty: `init` makes it.
-  /// Those of the two that the model has, if they are to lie beside the package, which then holds
-  /// neither; or empty.
+  /// What would be in one of the two, if it is to lie beside the package; or empty.
   std::vector<char> outside;
   std::vector<Variable> variables;
   std::vector<Entry> entries;
   std::optional<Accelerator> accelerator;
 
   bool trains() const { return stateSize != 0; }
-  /// What is in `outside`.
-  std::string outsideFile() const { return name + "_weights.bin"; }
+  /// Either constants or initial state: a model that trains has no constants.
+  std::vector<char> &weights() { return trains() ? initialState : constants; }
+  const std::vector<char> &weights() const { return trains() ? initialState : constants; }
+  /// Of the file that holds `weights()` or `outside` where they are not in the code.
+  std::string weightsFile() const { return name + "_weights.bin"; }
 };
 
 } // namespace formwork::package

@@ -207,7 +207,7 @@ void Printer::printIntroduction() {
        << " bytes: " << beginning() << "\n";
   if (outsideConstants())
     os << " *\n * The weights are outside: `constants` points to the " << macro("CONSTANTS_SIZE")
-       << " bytes of\n * " << description.outsideFile() << ", read or mapped, aligned to 64.\n";
+       << " bytes of\n * " << description.weightsFile() << ", read or mapped, aligned to 64.\n";
   if (description.accelerator)
     os << " *\n * With a device in the context, opened by " << description.name
        << "_model()->accelerator, calls run there\n"
@@ -224,7 +224,7 @@ void Printer::printIntroduction() {
 /// How a state comes to be.
 std::string Printer::beginning() const {
   if (!description.outside.empty())
-    return "what\n * " + description.outsideFile() + " holds, or what " + description.name +
+    return "what\n * " + description.weightsFile() + " holds, or what " + description.name +
            "_init makes.";
   return description.initialState.empty() ? description.name + "_init makes it."
                                           : "a copy of " + description.name + "_initial_state.";
@@ -471,7 +471,7 @@ void Printer::printConstructor() {
   const std::string &name = description.name;
   bool outside = !description.outside.empty();
   if (outside)
-    os << "  /// `weights`: what " << description.outsideFile() << " holds, "
+    os << "  /// `weights`: what " << description.weightsFile() << " holds, "
        << (keepsPointer() ? "aligned to 64 bytes. They must stay.\n" : "copied.\n");
   os << "  explicit " << name << "(" << (outside ? "const void *weights, " : "")
      << "formwork_context context = {}) : context_(context) {";

@@ -82,7 +82,7 @@ Error writePackage(Kind kind, StringRef path, const Description &description,
       return error;
   // A program reads files that others can read, too.
   if (kind != Kind::Program && !description.outside.empty())
-    if (Error error = writeBeside(description.outsideFile(),
+    if (Error error = writeBeside(description.weightsFile(),
                                   {description.outside.data(), description.outside.size()}))
       return error;
   return outputs.commit();

@@ -13,9 +13,8 @@ namespace formwork::package {
 enum class Kind { Program, StaticLibrary, SharedLibrary, Object };
 
 /// Writes `path` and, for all but a program, NAME.h and weights that are to be outside beside it:
-/// all or none. `objects` hold the
-/// model's functions; `libraryFolder` the runtime that a program is linked with, and the one for
-/// GPUs, which all but a single object have in them.
+/// all or none. `objects` hold the model's functions; `libraryFolder` the runtime that a program is
+/// linked with, and the one for GPUs, which all but a single object have in them.
 llvm::Error writePackage(Kind kind, llvm::StringRef path, const Description &description,
                          llvm::ArrayRef<llvm::StringRef> objects, const llvm::Triple &triple,
                          llvm::StringRef libraryFolder);

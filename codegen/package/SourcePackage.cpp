@@ -26,19 +26,15 @@ static constexpr StringRef listName = ".formwork";
 /// As text a million weights take 19 MB and seconds to compile.
 static constexpr size_t largestText = 16384;
 
-static SourceFile assembly(StringRef name, StringRef what, size_t size) {
-  std::string symbol = (name + "_" + what).str();
-  std::string text = "// " + std::to_string(size) + " bytes, as they are in " + name.str() +
-                     "_weights.bin.\n" + "  .section .rodata,\"a\"\n  .balign 64\n  .globl " +
-                     symbol + "\n  .type " + symbol + ", %object\n  .size " + symbol + ", " +
-                     std::to_string(size) + "\n" + symbol + ":\n  .incbin \"" + name.str() +
-                     "_weights.bin\"\n" + "  .section .note.GNU-stack,\"\",%progbits\n";
-  return {name.str() + "_weights.S", text};
-}
-
-/// Either constants or initial state: a model that trains has no constants.
-static ArrayRef<char> weightsOf(const Description &description) {
-  return description.trains() ? description.initialState : description.constants;
+static SourceFile assembly(const Description &description) {
+  std::string symbol = description.name + (description.trains() ? "_initial_state" : "_constants");
+  std::string size = std::to_string(description.weights().size());
+  std::string text = "// " + size + " bytes, as they are in " + description.weightsFile() + ".\n" +
+                     "  .section .rodata,\"a\"\n  .balign 64\n  .globl " + symbol + "\n  .type " +
+                     symbol + ", %object\n  .size " + symbol + ", " + size + "\n" + symbol +
+                     ":\n  .incbin \"" + description.weightsFile() + "\"\n" +
+                     "  .section .note.GNU-stack,\"\",%progbits\n";
+  return {description.name + "_weights.S", text};
 }
 
 //===--- the build -------------------------------------------------------------------------------
@@ -79,7 +75,7 @@ static std::string buildFile(const Description &description, ArrayRef<SourceFile
             description.name +
             "_weights.S APPEND PROPERTY\n  OBJECT_DEPENDS "
             "${CMAKE_CURRENT_SOURCE_DIR}/" +
-            description.name + "_weights.bin)\n";
+            description.weightsFile() + ")\n";
   return text;
 }
 
@@ -96,7 +92,7 @@ static std::string readWeights(const Description &description) {
                      (description.trains() ? "_STATE_SIZE" : "_CONSTANTS_SIZE");
   return "  const std::size_t size = " + size +
          ";\n  void *weights = std::aligned_alloc(64, size);\n  std::FILE *file = std::fopen(\"" +
-         description.outsideFile() +
+         description.weightsFile() +
          "\", \"rb\");\n  if (!file || std::fread(weights, 1, size, file) != size)\n    return "
          "1;\n";
 }
@@ -145,7 +141,7 @@ static std::string readme(const Description &description, ArrayRef<SourceFile> f
   const std::string &name = description.name;
   bool hasAssembly =
       any_of(files, [](const SourceFile &file) { return StringRef(file.name).ends_with(".S"); });
-  std::string weights = "| `" + description.outsideFile() + "` | weights, ";
+  std::string weights = "| `" + description.weightsFile() + "` | weights, ";
   std::string machine = options.machineOption.empty() ? "" : " " + options.machineOption;
   std::string text =
       "# " + name + "\n\nC++17 that Formwork has printed: a " +
@@ -182,19 +178,16 @@ static std::string readme(const Description &description, ArrayRef<SourceFile> f
 
 std::vector<SourceFile> sourcePackage(const Description &description, ArrayRef<SourceFile> code,
                                       const SourceOptions &options) {
-  ArrayRef<char> weights = weightsOf(description);
-  bool embedded = weights.size() <= largestText;
+  bool embedded = description.weights().size() <= largestText;
   std::vector<SourceFile> files{{description.name + ".h", printHeader(description)}};
   files.insert(files.end(), code.begin(), code.end());
   files.push_back({description.name + "_model.cpp", printDescriptor(description, embedded)});
   files.push_back({"formwork_vector.h", vectorHeader().str()});
-  if (ArrayRef<char> outside = description.outside; !outside.empty())
-    files.push_back({description.outsideFile(), std::string(outside.data(), outside.size())});
-  if (!embedded) {
-    files.push_back(assembly(description.name, description.trains() ? "initial_state" : "constants",
-                             weights.size()));
-    files.push_back({description.outsideFile(), std::string(weights.data(), weights.size())});
-  }
+  if (!embedded)
+    files.push_back(assembly(description));
+  const std::vector<char> &apart = embedded ? description.outside : description.weights();
+  if (!apart.empty())
+    files.push_back({description.weightsFile(), std::string(apart.begin(), apart.end())});
   files.push_back({"CMakeLists.txt", buildFile(description, files, options)});
   files.push_back({"README.md", readme(description, files, options)});
   addFileList(files);

@@ -153,7 +153,7 @@ std::string isNumbers(const Json &value) {
   return shape && shape->size() < 32 ? "" : "must be a number or nested lists of numbers";
 }
 
-static bool isOneOf(const Json &value, llvm::ArrayRef<llvm::StringRef> choices) {
+bool isOneOf(const Json &value, llvm::ArrayRef<llvm::StringRef> choices) {
   const std::string *text = value.string();
   return text && llvm::is_contained(choices, llvm::StringRef(*text));
 }

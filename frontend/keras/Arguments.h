@@ -66,6 +66,8 @@ std::string isAxisOrAxes(const Json &value);
 std::string isNumbers(const Json &value);
 /// Those numbers without what says that they were an array.
 const Json &numbersIn(const Json &value);
+/// Whether it is a string, and one of these.
+bool isOneOf(const Json &value, llvm::ArrayRef<llvm::StringRef> choices);
 std::string isPadding(const Json &value);
 std::string isPaddingOrCausal(const Json &value);
 std::string isInterpolation(const Json &value);

@@ -61,10 +61,6 @@ static bool isSeed(const Json &value) {
   return value.integer() || (seed && seed->integer());
 }
 
-static bool isOneOf(const Json &value, llvm::ArrayRef<StringRef> words) {
-  return value.string() && llvm::is_contained(words, StringRef(*value.string()));
-}
-
 /// What the argument must be and is not; empty if all is well.
 static std::string checkArgument(StringRef name, const Json &value) {
   auto unless = [](bool fits, const char *expected) { return fits ? std::string() : expected; };

@@ -4,6 +4,8 @@
 #include "passes/training/Registry.h"
 #include "passes/training/Windows.h"
 
+#include <numbers>
+
 using namespace mlir;
 
 namespace formwork {
@@ -339,7 +341,7 @@ static Initializer stft(Arguments &arguments, RankedTensorType type) {
     Expr product = castTo(iotaLike(zero, 0) * iotaLike(zero, 2), builder.getF64Type());
     // A single frequency divides by zero, in Keras as well, and is NaN.
     Expr turns = product / double(turn);
-    Expr angle = (-2 * M_PI) * (turns - floor(turns));
+    Expr angle = (-2 * std::numbers::pi) * (turns - floor(turns));
     Expr kernel = isReal ? cos(angle) : sin(angle);
     if (!window.empty()) {
       auto column = RankedTensorType::get({type.getDimSize(0), 1, 1}, builder.getF64Type());

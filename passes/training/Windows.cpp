@@ -11,10 +11,11 @@
 
 #include <cmath>
 #include <initializer_list>
+#include <numbers>
 
 namespace formwork {
 
-static constexpr double pi = 3.14159265358979323846;
+using std::numbers::pi;
 
 /// From -1 at the first value to 1 at the last.
 static double across(double n, double size) { return 2 * n / (size - 1) - 1; }
