@@ -15,6 +15,14 @@ struct Machine {
   llvm::StringRef option;
 };
 
+/// Which matrices a machine reads faster in panels of columns, and how wide those are: what
+/// fw-choose-layouts takes. All of a model's code reads the same.
+struct MatrixLayout {
+  int64_t panelBytes = 128; ///< Of a panel's row.
+  /// Matrices that are smaller, or whose rows are, stay in row-major order.
+  int64_t rowBytes = 2048, matrixBytes = 512 << 10;
+};
+
 struct TargetOptions {
   /// Exported names begin with it; a C identifier.
   std::string name;
@@ -42,6 +50,11 @@ public:
   virtual llvm::ArrayRef<Machine> machines() const = 0;
   /// Whether its code is called by code for a CPU, and may have the CPU's own code beside it.
   virtual bool isAccelerator() const = 0;
+  /// Fails with an error at `location` if there is no such machine.
+  virtual mlir::FailureOr<MatrixLayout> matrixLayout(mlir::Location location,
+                                                     const Machine &machine) const {
+    return MatrixLayout();
+  }
 
   /// From planned kernels to objects, for all of `machines` in one. Consumes the module.
   virtual mlir::FailureOr<Artifact> compile(mlir::ModuleOp module, llvm::ArrayRef<Machine> machines,

@@ -11,7 +11,7 @@
 //
 // An optimizer's slots lie as their variable does, and what is assigned to a variable is computed
 // in its layout where ops can do that (elementwise ops, contractions); else it is turned. Variables
-// that anything but those reads, as a scan does, stay in row-major order.
+// that anything but those reads, in a scan's body too, stay in row-major order.
 #include "ir/Rewriting.h"
 #include "passes/Passes.h"
 
@@ -88,10 +88,22 @@ static bool readsPanels(DotGeneralOp dot, unsigned matrix) {
                         !cast<RankedTensorType>(other.getType()).isDynamicDim(partner);
 }
 
-static bool allowsPanels(OpOperand &use) {
+/// What a captured operand is called in a loop's body; null for other operands.
+static BlockArgument capturedAs(OpOperand &use) {
+  auto scan = dyn_cast<ScanOp>(use.getOwner());
+  unsigned number = use.getOperandNumber();
+  // The body's arguments are in the operands' order.
+  return scan && number >= scan.getCaptures().getBeginOperandIndex()
+             ? scan.getBody().getArgument(number)
+             : BlockArgument();
+}
+
+/// Whether contractions read the matrix here, and can read it in panels.
+static bool isContracted(OpOperand &use) {
   if (auto dot = dyn_cast<DotGeneralOp>(use.getOwner()))
     return readsPanels(dot, use.getOperandNumber());
-  return isa<ElementwiseOp, func::ReturnOp>(use.getOwner());
+  BlockArgument captured = capturedAs(use);
+  return captured && !captured.use_empty() && llvm::all_of(captured.getUses(), isContracted);
 }
 
 static FlatSymbolRefAttr variableOf(BlockArgument argument) {
@@ -136,9 +148,10 @@ std::optional<int64_t> Choice::panelOf(VariableOp variable) const {
   bool contracted = false;
   for (BlockArgument argument : arguments.lookup(variable.getSymNameAttr()))
     for (OpOperand &use : argument.getUses()) {
-      if (!allowsPanels(use))
+      bool contractedHere = isContracted(use);
+      if (!contractedHere && !isa<ElementwiseOp, func::ReturnOp>(use.getOwner()))
         return std::nullopt;
-      contracted |= isa<DotGeneralOp>(use.getOwner());
+      contracted |= contractedHere;
     }
   return contracted ? std::optional(size) : std::nullopt;
 }
@@ -210,8 +223,12 @@ void LayoutRewriter::takeArgument(BlockArgument argument, int64_t size) {
   argument.replaceAllUsesExcept(matrix, matrix.getDefiningOp<ReshapeOp>().getX().getDefiningOp());
   panelsOf[matrix] = argument;
   for (OpOperand &use : llvm::make_early_inc_range(matrix.getUses()))
-    if (isa<DotGeneralOp>(use.getOwner()))
+    if (isa<DotGeneralOp>(use.getOwner())) {
       readPanels(use, argument);
+    } else if (BlockArgument captured = capturedAs(use)) {
+      use.set(argument);
+      takeArgument(captured, size);
+    }
 }
 
 Value LayoutRewriter::computedElementwise(Operation *op, int64_t size) {

@@ -101,7 +101,18 @@ static LogicalResult lower(ModuleOp module, llvm::function_ref<void(OpPassManage
   return passes.run(module);
 }
 
+/// An accelerator's, if there is one: it does most of the work.
+static FailureOr<MatrixLayout> matrixLayout(Location location, const CompileOptions &options) {
+  TargetChoice choice = chosen(options);
+  if (choice.accelerator)
+    return choice.accelerator->matrixLayout(location, choice.accelerated.front());
+  return choice.cpu->matrixLayout(location, choice.host);
+}
+
 static LogicalResult lowerToFw(ModuleOp module, const CompileOptions &options) {
+  auto layout = matrixLayout(module.getLoc(), options);
+  if (failed(layout))
+    return failure();
   return lower(module, [&](OpPassManager &passes) {
     ModelPipelineOptions pipeline;
     pipeline.train = options.train;
@@ -109,6 +120,9 @@ static LogicalResult lowerToFw(ModuleOp module, const CompileOptions &options) {
         options.train; // In an inference library `init` would make state of the weights.
     pipeline.sampleWeights = options.sampleWeights;
     pipeline.inputGradients = options.inputGradients;
+    pipeline.panelBytes = layout->panelBytes;
+    pipeline.rowBytes = layout->rowBytes;
+    pipeline.matrixBytes = layout->matrixBytes;
     buildModelPipeline(passes, pipeline);
   });
 }

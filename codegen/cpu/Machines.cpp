@@ -1,5 +1,6 @@
 // The CPUs that --target can name.
 #include "codegen/Target.h"
+#include "codegen/host/Object.h"
 
 using namespace mlir;
 
@@ -15,11 +16,25 @@ static constexpr Machine machineTable[] = {
     {"aarch64-linux-gnu", "64-bit Arm processors", "aarch64-unknown-linux-gnu", "generic", ""},
 };
 
+/// Measured on Zen 3: with a line of the cache for a panel's row, and matrices as small as these,
+/// products of 32 rows take 5 to 25 percent less time than in row-major order, of one row a half.
+/// Panels of two lines gain less. On Zen 4 with AVX-512 only large matrices gain.
+static MatrixLayout layoutFor(const CPUTarget &target) {
+  return target.vectorBytes < 64 ? MatrixLayout{64, 256, 32 << 10} : MatrixLayout();
+}
+
 namespace {
 class CPUs : public Target {
 public:
   ArrayRef<Machine> machines() const override { return machineTable; }
   bool isAccelerator() const override { return false; }
+
+  FailureOr<MatrixLayout> matrixLayout(Location location, const Machine &cpu) const override {
+    auto machine = makeTargetMachine(location, cpu.triple, cpu.cpu, /*features=*/"");
+    if (failed(machine))
+      return failure();
+    return layoutFor(scheduledFor(**machine));
+  }
 
   FailureOr<Artifact> compile(ModuleOp module, ArrayRef<Machine> machines,
                               const TargetOptions &options) const override {

@@ -8,12 +8,14 @@
 // CHECK:     fw.variable @m : tensor<16x8xf32> slot_of @w panel 4
 // CHECK:     fw.variable @narrow : tensor<32x4xf32> trainable
 // CHECK-NOT: panel
-// CHECK:     fw.variable @looped : tensor<8x8xf32> trainable
+// CHECK:     fw.variable @looped : tensor<8x8xf32> trainable panel 4
+// CHECK:     fw.variable @added : tensor<8x8xf32> trainable
 // CHECK-NOT: panel
 fw.variable @w : tensor<16x8xf32> trainable
 fw.variable @m : tensor<16x8xf32> slot_of @w
 fw.variable @narrow : tensor<32x4xf32> trainable
 fw.variable @looped : tensor<8x8xf32> trainable
+fw.variable @added : tensor<8x8xf32> trainable
 
 // CHECK-LABEL: func.func @predict
 // CHECK-SAME:    %[[X:[a-z0-9]+]]: tensor<?x16xf32>, %[[W:[a-z0-9]+]]: tensor<2x16x4xf32> {fw.variable = @w}
@@ -73,19 +75,29 @@ func.func @init(%seed: tensor<2xi64>, %w: tensor<16x8xf32> {fw.variable = @w, fw
   return %first, %like : tensor<16x8xf32>, tensor<16x8xf32>
 }
 
-// Rows that are short, and what a loop reads, stay as they are.
+// What each step of a loop multiplies lies in panels for all of them. Rows that are short, and what
+// a step reads in another way as well, stay as they are.
 // CHECK-LABEL: func.func @others
 // CHECK-SAME:    tensor<32x4xf32> {fw.variable = @narrow}
-// CHECK-SAME:    tensor<8x8xf32> {fw.variable = @looped}
+// CHECK-SAME:    %[[L:[a-z0-9]+]]: tensor<2x8x4xf32> {fw.variable = @looped}
+// CHECK-SAME:    tensor<8x8xf32> {fw.variable = @added}
+// CHECK:         fw.scan {{.*}} capture(%[[L]], %{{.*}})
+// CHECK:         ^bb0({{.*}}, %[[R:[a-z0-9]+]]: tensor<2x8x4xf32>, %{{.*}}: tensor<8x8xf32>):
+// CHECK:           %[[P:[a-z0-9]+]] = fw.dot_general %{{.*}}, %[[R]] contract [1] x [1] batch [] x [] : {{.*}} -> tensor<5x2x4xf32>
+// CHECK:           fw.dot_general %[[P]], %[[R]] contract [1, 2] x [0, 2] batch [] x []
 func.func @others(%x: tensor<5x32xf32>, %h: tensor<5x8xf32>, %s: tensor<3x5x8xf32>,
                   %n: tensor<32x4xf32> {fw.variable = @narrow},
-                  %l: tensor<8x8xf32> {fw.variable = @looped}) -> (tensor<5x4xf32>, tensor<5x8xf32>) {
+                  %l: tensor<8x8xf32> {fw.variable = @looped},
+                  %a: tensor<8x8xf32> {fw.variable = @added}) -> (tensor<5x4xf32>, tensor<5x8xf32>) {
   %y = fw.dot_general %x, %n contract [1] x [0] batch [] x [] : (tensor<5x32xf32>, tensor<32x4xf32>) -> tensor<5x4xf32>
-  %z = fw.scan carry(%h) over(%s) capture(%l) : (tensor<5x8xf32>, tensor<3x5x8xf32>, tensor<8x8xf32>) -> tensor<5x8xf32> {
-  ^bb0(%c: tensor<5x8xf32>, %e: tensor<5x8xf32>, %r: tensor<8x8xf32>):
+  %z = fw.scan carry(%h) over(%s) capture(%l, %a) : (tensor<5x8xf32>, tensor<3x5x8xf32>, tensor<8x8xf32>, tensor<8x8xf32>) -> tensor<5x8xf32> {
+  ^bb0(%c: tensor<5x8xf32>, %e: tensor<5x8xf32>, %r: tensor<8x8xf32>, %b: tensor<8x8xf32>):
     %p = fw.dot_general %c, %r contract [1] x [0] batch [] x [] : (tensor<5x8xf32>, tensor<8x8xf32>) -> tensor<5x8xf32>
-    %q = fw.add %p, %e : (tensor<5x8xf32>, tensor<5x8xf32>) -> tensor<5x8xf32>
-    fw.yield %q : tensor<5x8xf32>
+    %q = fw.dot_general %p, %r contract [1] x [1] batch [] x [] : (tensor<5x8xf32>, tensor<8x8xf32>) -> tensor<5x8xf32>
+    %scaled = fw.add %b, %b : (tensor<8x8xf32>, tensor<8x8xf32>) -> tensor<8x8xf32>
+    %o = fw.dot_general %q, %scaled contract [1] x [0] batch [] x [] : (tensor<5x8xf32>, tensor<8x8xf32>) -> tensor<5x8xf32>
+    %sum = fw.add %o, %e : (tensor<5x8xf32>, tensor<5x8xf32>) -> tensor<5x8xf32>
+    fw.yield %sum : tensor<5x8xf32>
   }
   return %y, %z : tensor<5x4xf32>, tensor<5x8xf32>
 }
