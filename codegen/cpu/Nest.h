@@ -60,7 +60,9 @@ private:
 
   void writeContractions(const Pass &pass, const ContractionGroup &contraction, const Block &block);
   void prefetch(mlir::OpOperand &operand, llvm::ArrayRef<mlir::Value> at);
+  mlir::MemRefType bufferOfRows(mlir::OpOperand &operand, Dim dim, int vectorDim) const;
   void prefetchEpilogue(const Pass &pass, const Block &block);
+  void prefetchNextRow(const Block &block);
   mlir::Value startOf(mlir::OpOperand &init, const Point &point);
   llvm::ArrayRef<mlir::Value> sumsOf(mlir::Value result);
   int64_t partSize(const ContractionGroup &contraction) const;

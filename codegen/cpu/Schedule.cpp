@@ -202,6 +202,19 @@ static int64_t laneBits(ArrayRef<linalg::GenericOp> ops) {
   return floats ? floats : std::max<int64_t>(others, 8);
 }
 
+/// The dimension of short rows along which much is computed: the processor's own prefetching begins
+/// anew with each of them, too late for what many instructions wait for.
+static int prefetchDimOf(const Kernel &kernel, const Group &group,
+                         ArrayRef<linalg::GenericOp> ops) {
+  constexpr int64_t shortRow = 4 << 10;
+  bool isPointwise = llvm::none_of(ops, isReduction) && group.vectorDim != noDim;
+  if (!isPointwise || group.rowDim != noDim || group.outer.size() < 2 ||
+      llvm::none_of(ops, isExpensive) || !kernel.isStatic(group.vectorDim) ||
+      kernel.size(group.vectorDim) * laneBits(ops) / 8 > shortRow)
+    return noDim;
+  return without(group.outer, Dims{Dim(group.vectorDim)}).back();
+}
+
 LogicalResult Scheduler::buildGroup(ArrayRef<unsigned> members, Group &group) {
   group.outer = outerDims(kernel, items, members);
   SmallVector<linalg::GenericOp> ops;
@@ -221,6 +234,7 @@ LogicalResult Scheduler::buildGroup(ArrayRef<unsigned> members, Group &group) {
     if (failed(place(items[member], group)))
       return failure();
   chooseBlock(kernel, target, group);
+  group.prefetchDim = prefetchDimOf(kernel, group, ops);
   return success();
 }
 

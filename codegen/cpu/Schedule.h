@@ -56,6 +56,9 @@ struct Group : Tile {
   /// Indices of it that are one step.
   int64_t stepSize = 1;
   bool sumsRestInScratch = false;
+  /// Of a pointwise group: an outer dimension of which what is read next is asked for, since no
+  /// processor would guess it in time.
+  int prefetchDim = noDim;
   std::vector<Pass> passes;
   std::vector<Packed> packed;
   /// Operands of which each step's part is copied, all tiles' rows of it: the elements of a tile's

@@ -172,3 +172,29 @@ func.func private @row_panels(%x: tensor<73x30x134xf32>, %dy: tensor<73x30x520xf
   } -> tensor<134x520xf32>
   return %sum : tensor<134x520xf32>
 }
+
+// Rows that are parts of longer ones are asked for a row ahead, if much is computed of them; those
+// that follow one another are not.
+// CHECK-LABEL: func.func private @gated(
+// CHECK-SAME:    %[[GATES:[a-z0-9]+]]: memref<32x64xf32>, %[[X:[a-z0-9]+]]: memref<32x16xf32>
+// CHECK-DAG:     %[[PART:.*]] = memref.subview %[[GATES]][0, 16] [32, 16] [1, 1]
+// CHECK:         scf.for %[[ROW:.*]] = %{{.*}} to
+// CHECK:           %[[NEXT:.*]] = arith.addi %[[ROW]], %c1
+// CHECK:           %[[LAST:.*]] = arith.minsi %[[NEXT]], %c31
+// CHECK:           memref.prefetch %[[PART]][%[[LAST]], %c0], read, locality<3>, data
+// CHECK-NOT:       memref.prefetch
+// CHECK:           math.tanh
+func.func private @gated(%gates: tensor<32x64xf32>, %x: tensor<32x16xf32>,
+                         %out: tensor<32x16xf32>) -> tensor<32x16xf32> attributes {fw.kernel} {
+  %part = tensor.extract_slice %gates[0, 16] [32, 16] [1, 1] : tensor<32x64xf32> to tensor<32x16xf32>
+  %0 = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>,
+                                        affine_map<(i, j) -> (i, j)>],
+                       iterator_types = ["parallel", "parallel"]}
+      ins(%part, %x : tensor<32x16xf32>, tensor<32x16xf32>) outs(%out : tensor<32x16xf32>) {
+    ^bb0(%a: f32, %b: f32, %o: f32):
+      %t = math.tanh %a : f32
+      %s = arith.mulf %t, %b : f32
+      linalg.yield %s : f32
+  } -> tensor<32x16xf32>
+  return %0 : tensor<32x16xf32>
+}
