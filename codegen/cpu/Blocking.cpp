@@ -386,6 +386,22 @@ static int shortDim(const Kernel &kernel, const Group &group) {
   return noDim;
 }
 
+/// A rest of few rows is few chains of multiply-adds, each of which waits for the one before: then
+/// the last full tile shares with it.
+static void shareRest(const Kernel &kernel, Group &group, int64_t accumulators) {
+  constexpr int64_t enoughForLatency = 8;
+  if (group.rowDim == noDim || !kernel.isStatic(group.rowDim) || !group.packedRows.empty())
+    return;
+  int64_t size = kernel.size(group.rowDim), rest = size % group.rows, both = group.rows + rest;
+  if (rest == 0 || size < both || both % 2 != 0 ||
+      rest * group.vectors * accumulators >= enoughForLatency)
+    return;
+  if (size == both)
+    group.rows = both / 2;
+  else
+    group.lastRows = both / 2;
+}
+
 void chooseBlock(const Kernel &kernel, const CPUTarget &target, Group &group) {
   const Pass *heaviest = nullptr;
   for (const Pass &pass : group.passes)
@@ -435,6 +451,7 @@ void chooseBlock(const Kernel &kernel, const CPUTarget &target, Group &group) {
   chooseStepDim(kernel, target, group);
   findPacked(kernel, group);
   findPackedRows(kernel, group);
+  shareRest(kernel, group, accumulators);
   constexpr int64_t firstLevelCache = 32 << 10;
   bool vectorsInnermost = vectorBytes(kernel, group, *heaviest) <= firstLevelCache ||
                           writesMuch(kernel, group, *heaviest);

@@ -27,6 +27,16 @@ Value Nest::blockCount(Dim dim) {
   return writer.make<arith::DivUIOp>(writer.add(extent, size - 1), writer.index(size));
 }
 
+Value Nest::blockBegin(Dim dim, Value block) {
+  Value begin = writer.mul(block, writer.index(blockSize(dim)));
+  if (int(dim) != group.rowDim || group.lastRows == 0)
+    return begin;
+  // The last two follow those that are full: from there on this is less.
+  int64_t count = llvm::divideCeil(kernel.size(dim), group.rows);
+  Value last = writer.mul(block, writer.index(group.lastRows));
+  return writer.minimum(begin, writer.add(last, kernel.size(dim) - count * group.lastRows));
+}
+
 /// Outer dimensions that select a panel or what else is to stay in the cache: of each of their
 /// blocks, all others are computed before the next.
 Dims Nest::panelDims() const {
@@ -102,7 +112,7 @@ void Nest::writeBlocks(ArrayRef<Dim> dims, Value begin, Value end, Values at) {
   Value first = writer.make<arith::DivUIOp>(begin, inside);
   Value last = writer.make<arith::CeilDivUIOp>(end, inside);
   writer.loop(first, last, 1, {}, [&](Value block, ValueRange) {
-    at[dim] = writer.mul(block, writer.index(blockSize(dim)));
+    at[dim] = blockBegin(dim, block);
     if (constantOf(inside) == 1)
       return writeBlocks(dims, writer.index(0), inside, at), Values();
     Value start = writer.mul(block, inside);
@@ -172,11 +182,11 @@ void Nest::writeTileRows(const Values &at) {
     return writeTile(tile);
 
   Value left = writer.make<arith::SubIOp>(evaluator.extent(group.rowDim), at[group.rowDim]);
-  Value full =
-      writer.make<arith::CmpIOp>(arith::CmpIPredicate::sge, left, writer.index(group.rows));
+  int64_t least = group.lastRows ? 2 * group.lastRows + 1 : group.rows;
+  Value full = writer.make<arith::CmpIOp>(arith::CmpIPredicate::sge, left, writer.index(least));
   auto rest = [&] {
     if (kernel.isStatic(group.rowDim)) {
-      tile.rows = size % group.rows;
+      tile.rows = group.lastRows ? group.lastRows : size % group.rows;
       writeTile(tile);
       return Values();
     }

@@ -32,16 +32,27 @@ private:
     mlir::Value begin;
     int64_t size;
   };
+  /// One of nested loops over dimensions.
+  struct DimLoop {
+    mlir::Value from, to;
+    int64_t step;
+    LoopStyle style;
+  };
   using Values = llvm::SmallVector<mlir::Value>;
   using BlockBody = llvm::function_ref<void(const Block &)>;
 
   mlir::Value blockCount(Dim dim);
   int64_t blockSize(Dim dim) const;
+  mlir::Value blockBegin(Dim dim, mlir::Value block);
   Dims panelDims() const;
 
   void writeChunks(mlir::Value begin, mlir::Value end, const Values &at);
   void writeBlocks(llvm::ArrayRef<Dim> dims, mlir::Value begin, mlir::Value end, Values at);
+  void loopOver(llvm::ArrayRef<Dim> dims, Values &at, llvm::function_ref<DimLoop(Dim)> loopAlong,
+                llvm::function_ref<void()> body);
   void writePanels(const Values &at);
+  Dims panelRows(const Packed &packed, Dim vectorDim) const;
+  mlir::Value panelOf(const Packed &packed, llvm::ArrayRef<Dim> rows, int64_t width);
   void writePanel(const Packed &packed, Values at);
   mlir::Value turnedBlock(const Packed &packed, const Values &at, mlir::AffineMap access,
                           Dim vectorDim);

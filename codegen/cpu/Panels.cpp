@@ -36,36 +36,66 @@ Value Nest::panelIndex(Dim dim, const Values &at) {
   return int(dim) == group.stepDim ? writer.make<arith::SubIOp>(at[dim], stepBegin) : at[dim];
 }
 
-/// Copies an operand so that the vector dimension is adjacent: one row per index of the others.
-void Nest::writePanel(const Packed &packed, Values at) {
-  AffineMap access = kernel.access(*packed.operand);
-  Dim vectorDim = vectorDimOf(group, packed.operand->getOwner());
+/// Nested loops over `dims`, the first outermost; `at` follows them.
+void Nest::loopOver(ArrayRef<Dim> dims, Values &at, llvm::function_ref<DimLoop(Dim)> loopAlong,
+                    llvm::function_ref<void()> body) {
+  if (dims.empty())
+    return body();
+  DimLoop loop = loopAlong(dims.front());
+  auto inside = [&](Value index, ValueRange) {
+    at[dims.front()] = index;
+    loopOver(dims.drop_front(), at, loopAlong, body);
+    return Values();
+  };
+  writer.loop(loop.from, loop.to, loop.step, {}, inside, loop.style);
+}
+
+/// The dimensions of a panel before the vector dimension: those that a tile has all of.
+Dims Nest::panelRows(const Packed &packed, Dim vectorDim) const {
   Dims rows;
-  for (AffineExpr index : access.getResults())
+  for (AffineExpr index : kernel.access(*packed.operand).getResults())
     if (auto dim = dyn_cast<AffineDimExpr>(index))
       if (dim.getPosition() != vectorDim && !contains(group.outer, dim.getPosition()))
         rows.push_back(dim.getPosition());
+  return rows;
+}
+
+/// Allocated when it is first asked for: blocks that are turned may be written beyond the last row.
+Value Nest::panelOf(const Packed &packed, ArrayRef<Dim> rows, int64_t width) {
+  Value &panel = panels[packed.operand];
+  if (panel)
+    return panel;
+  SmallVector<int64_t> shape;
+  for (Dim dim : rows)
+    shape.push_back(
+        llvm::alignTo(group.sizeIn(kernel, dim), int(dim) == packed.along ? group.lanes : 1));
+  shape.push_back(width);
+  return panel = allocate(shape, getElementTypeOrSelf(packed.operand->get().getType()));
+}
+
+/// Copies an operand so that the vector dimension is adjacent: one row per index of the others.
+void Nest::writePanel(const Packed &packed, Values at) {
+  Dim vectorDim = vectorDimOf(group, packed.operand->getOwner());
+  Dims rows = panelRows(packed, vectorDim), dims = rows;
+  dims.push_back(vectorDim);
   bool outer = int(vectorDim) == group.vectorDim;
   int64_t width = outer ? group.tileWidth : llvm::alignTo(kernel.size(vectorDim), group.lanes);
-  bool turned = contains(rows, packed.along);
-
-  Value &panel = panels[packed.operand];
-  if (!panel) {
-    SmallVector<int64_t> shape;
-    for (Dim dim : rows)
-      shape.push_back(
-          llvm::alignTo(group.sizeIn(kernel, dim), int(dim) == packed.along ? group.lanes : 1));
-    shape.push_back(width);
-    Type element = getElementTypeOrSelf(packed.operand->get().getType());
-    panel = allocate(shape, element);
-  }
-  Dims dims = rows;
-  dims.push_back(vectorDim);
+  Value panel = panelOf(packed, rows, width);
   Value start = outer ? at[vectorDim] : writer.index(0);
   // Of an unknown number of columns the last are computed a vector at a time.
   Value firstColumn = outer && !kernel.isStatic(vectorDim) ? start : Value();
   evaluator.setPanel(packed.operand, {Storage::Scratch, panel, dims, {}, firstColumn});
 
+  bool turned = contains(rows, packed.along);
+  auto loopAlong = [&](Dim dim) -> DimLoop {
+    auto [from, to] = wholeRange(dim);
+    if (dim != vectorDim)
+      return {from, to, int(dim) == packed.along ? group.lanes : 1, {}};
+    return {start,
+            writer.minimum(writer.add(start, width), to),
+            group.lanes,
+            {1, "column", commentOn(turned)}};
+  };
   auto store = [&](Value vector, Value turnedRow) {
     Values indices;
     for (Dim dim : rows) {
@@ -76,36 +106,19 @@ void Nest::writePanel(const Packed &packed, Values at) {
     indices.push_back(writer.make<arith::SubIOp>(at[vectorDim], start));
     vector::StoreOp::create(writer.builder, vector, panel, indices);
   };
-  std::function<void(ArrayRef<Dim>)> loops = [&](ArrayRef<Dim> left) {
-    if (left.empty() && turned) {
-      Value block = turnedBlock(packed, at, access, vectorDim);
-      auto storeRow = [&](Value row) {
-        store(memref::LoadOp::create(writer.builder, block, row), row);
-      };
-      writer.rows(group.lanes, storeRow);
-      return;
-    }
-    if (left.empty()) {
+  auto copy = [&] {
+    if (!turned) {
       if (outer)
         prefetchNext(*packed.operand, at, width);
       return store(panelVector(*packed.operand, at, vectorDim, group.lanes), {});
     }
-    bool isColumn = left.front() == vectorDim;
-    auto [from, to] = wholeRange(left.front());
-    if (isColumn) {
-      from = start;
-      to = writer.minimum(writer.add(start, width), to);
-    }
-    int64_t step = isColumn || int(left.front()) == packed.along ? group.lanes : 1;
-    auto body = [&](Value index, ValueRange) {
-      at[left.front()] = index;
-      loops(left.drop_front());
-      return Values();
+    Value block = turnedBlock(packed, at, kernel.access(*packed.operand), vectorDim);
+    auto storeRow = [&](Value row) {
+      store(memref::LoadOp::create(writer.builder, block, row), row);
     };
-    writer.loop(from, to, step, {}, body,
-                {1, isColumn ? "column" : "", isColumn ? commentOn(turned) : ""});
+    writer.rows(group.lanes, storeRow);
   };
-  loops(dims);
+  loopOver(dims, at, loopAlong, copy);
 }
 
 /// Asks for the same place of the next panel: rows lie so far apart that no processor would guess.
@@ -199,24 +212,18 @@ void Nest::writeRowPanel(OpOperand &operand) {
       vector::StoreOp::create(writer.builder, rows, panel, place);
     }
   };
-  std::function<void(ArrayRef<Dim>)> loops = [&](ArrayRef<Dim> left) {
-    if (left.empty()) {
-      writer.loop(writer.index(0), writer.index(llvm::divideCeil(size, group.rows)), 1, {},
-                  [&](Value tile, ValueRange) { return copyRows(tile), Values(); });
-      return;
-    }
-    auto [from, to] = wholeRange(left.front());
-    auto body = [&](Value index, ValueRange) {
-      at[left.front()] = index;
-      loops(left.drop_front());
-      return Values();
-    };
+  auto loopAlong = [&](Dim dim) -> DimLoop {
+    auto [from, to] = wholeRange(dim);
     std::string comment;
-    if (left.size() == dims.size())
+    if (dim == dims.front())
       comment = "Copies what the rows of all tiles read: of each tile one after the other.";
-    writer.loop(from, to, 1, {}, body, {1, "", comment});
+    return {from, to, 1, {1, "", comment}};
   };
-  loops(dims);
+  auto copyTiles = [&] {
+    writer.loop(writer.index(0), writer.index(llvm::divideCeil(size, group.rows)), 1, {},
+                [&](Value tile, ValueRange) { return copyRows(tile), Values(); });
+  };
+  loopOver(dims, at, loopAlong, copyTiles);
 }
 
 /// Lets the tile read its part of each panel.

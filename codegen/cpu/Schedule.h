@@ -43,6 +43,8 @@ struct Packed {
 
 struct Group : Tile {
   int64_t rows = 1, vectors = 1;
+  /// Rows of each of the last two tiles, if those share what is left; 0: one is full, one the rest.
+  int64_t lastRows = 0;
   /// Elements of the vector dimension in a tile, if it is outer.
   int64_t tileWidth = 0;
   /// Outer dimensions that select what all rows share: of each of their blocks, all others are

@@ -729,6 +729,8 @@ const std::vector<KernelRow> &kernelRows() {
         {"matmul_much_written", matmul, matrices({{1100, 528, 5}})},
         // Large enough for the right operand to be copied.
         {"matmul_packed", matmul, matrices({{200, 530, 20}})},
+        // With 16 registers the last two of six tiles have four rows each.
+        {"matmul_rest_shared", matmulBiasRelu, matrices({{32, 16, 33}, {20, 16, 7}})},
     };
     for (const char *name : {"matmul", "matmul_bias_relu", "softmax", "transpose"})
       for (const KernelRow &row : std::vector<KernelRow>(all))

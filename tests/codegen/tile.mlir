@@ -1,5 +1,6 @@
 // RUN: formwork-opt %s --fw-cpu-tile --canonicalize --cse | FileCheck %s
 // RUN: formwork-opt %s --fw-cpu-tile --fw-expand-math --fw-cpu-lower | FileCheck %s --check-prefix=LLVM
+// RUN: formwork-opt %s --fw-cpu-tile='vector-bytes=32 vector-registers=16' --canonicalize --cse | FileCheck %s --check-prefix=NARROW
 
 // Rows are chunks, columns lie along vectors: one masked vector of ten. A tile's rows are loops to
 // be unrolled, its sums an array of registers: what a row does not change is read once for all.
@@ -197,4 +198,21 @@ func.func private @gated(%gates: tensor<32x64xf32>, %x: tensor<32x16xf32>,
       linalg.yield %s : f32
   } -> tensor<32x16xf32>
   return %0 : tensor<32x16xf32>
+}
+
+// 32 rows, six at once: the last two tiles have four each, not six and two.
+// NARROW-LABEL: func.func private @rest(
+// NARROW:         %[[FULL:.*]] = arith.muli %[[TILE:.*]], %c6
+// NARROW:         %[[SHORT:.*]] = arith.muli %[[TILE]], %c4
+// NARROW:         %[[LAST:.*]] = arith.addi %[[SHORT]], %c8
+// NARROW:         arith.minsi %[[FULL]], %[[LAST]]
+// NARROW:         memref.alloca() {fw.name = "sums"} : memref<6x2xvector<8xf32>>
+// NARROW:         memref.alloca() {fw.name = "sums"} : memref<4x2xvector<8xf32>>
+func.func private @rest(%x: tensor<32x64xf32>, %w: tensor<64x16xf32>, %out: tensor<32x16xf32>)
+    -> tensor<32x16xf32> attributes {fw.kernel} {
+  %zero = arith.constant 0.0 : f32
+  %0 = linalg.fill ins(%zero : f32) outs(%out : tensor<32x16xf32>) -> tensor<32x16xf32>
+  %1 = linalg.matmul ins(%x, %w : tensor<32x64xf32>, tensor<64x16xf32>)
+      outs(%0 : tensor<32x16xf32>) -> tensor<32x16xf32>
+  return %1 : tensor<32x16xf32>
 }

@@ -64,11 +64,13 @@ def two_outputs(rng, count):
 
 
 def wide(rng, count):
-    """Matrices so large that they lie in panels, read by examples and by sequences."""
+    """Matrices so large that they lie in panels, read by examples, by sequences and in each step."""
     inputs = keras.Input((2, 256), name="pair")
-    hidden = layers.Dense(512, "relu")(inputs)
-    hidden = layers.Dense(512, "tanh")(layers.Flatten()(hidden))
-    outputs = layers.Dense(3, name="out")(layers.Add()([hidden, layers.Dense(512)(hidden)]))
+    steps = layers.Dense(512, "relu")(inputs)
+    hidden = layers.Dense(512, "tanh")(layers.Flatten()(steps))
+    hidden = layers.Add()([hidden, layers.Dense(512)(hidden)])
+    last, first = layers.LSTM(128)(steps), layers.GRU(160, go_backwards=True)(steps)
+    outputs = layers.Dense(3, name="out")(layers.Concatenate()([hidden, last, first]))
     data = {"pair": rng.normal(size=(count, 2, 256)), "out": rng.normal(size=(count, 3))}
     return keras.Model(inputs, outputs, name="wide"), "mse", data
 
