@@ -1,4 +1,5 @@
-// Chunks and tiles. Blocks are written in Block.cpp, panels in Panels.cpp.
+// Chunks and tiles. Blocks are written in Block.cpp, panels in Panels.cpp, and what is asked for
+// early in Prefetch.cpp.
 #include "codegen/cpu/Nest.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"

@@ -59,7 +59,6 @@ private:
   mlir::Value panelVector(mlir::OpOperand &operand, const Values &at, Dim vectorDim,
                           int64_t spacing);
   mlir::Value panelIndex(Dim dim, const Values &at);
-  void prefetchNext(mlir::OpOperand &operand, Values at, int64_t width);
   void writeRowPanel(mlir::OpOperand &operand);
   void readRowPanels(const Block &tile);
   void writeTileRows(const Values &at);
@@ -74,6 +73,7 @@ private:
   mlir::MemRefType bufferOfRows(mlir::OpOperand &operand, Dim dim, int vectorDim) const;
   void prefetchEpilogue(const Pass &pass, const Block &block);
   void prefetchNextRow(const Block &block);
+  void prefetchNextPanel(mlir::OpOperand &operand, Values at, int64_t width);
   mlir::Value startOf(mlir::OpOperand &init, const Point &point);
   llvm::ArrayRef<mlir::Value> sumsOf(mlir::Value result);
   int64_t partSize(const ContractionGroup &contraction) const;

@@ -109,7 +109,7 @@ void Nest::writePanel(const Packed &packed, Values at) {
   auto copy = [&] {
     if (!turned) {
       if (outer)
-        prefetchNext(*packed.operand, at, width);
+        prefetchNextPanel(*packed.operand, at, width);
       return store(panelVector(*packed.operand, at, vectorDim, group.lanes), {});
     }
     Value block = turnedBlock(packed, at, kernel.access(*packed.operand), vectorDim);
@@ -119,17 +119,6 @@ void Nest::writePanel(const Packed &packed, Values at) {
     writer.rows(group.lanes, storeRow);
   };
   loopOver(dims, at, loopAlong, copy);
-}
-
-/// Asks for the same place of the next panel: rows lie so far apart that no processor would guess.
-void Nest::prefetchNext(OpOperand &operand, Values at, int64_t width) {
-  Dim dim = group.vectorDim;
-  bool hasNext = kernel.isStatic(dim) && kernel.size(dim) > width;
-  if (!hasNext || stepOf(kernel.access(operand), dim) != Step::Unit)
-    return;
-  Value last = writer.index(kernel.size(dim) - 1);
-  at[dim] = writer.minimum(writer.add(at[dim], width), last);
-  prefetch(operand, at);
 }
 
 /// Lanes of the vector dimension by lanes of what is adjacent in the operand, turned: an array of

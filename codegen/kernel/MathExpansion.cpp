@@ -91,6 +91,15 @@ static Float expand_exp(Float x) {
   return y * powerOfTwo(half, x) * powerOfTwo(e.n - half, x);
 }
 
+/// exp for a sum with 1, to which what is below exp(-80) adds nothing: then one power of two is
+/// enough.
+static Float expand_expBesideOne(Float x) {
+  Float bounded = x.atMost(x.isDouble() ? 710 : 89).atLeast(-80);
+  Exponent e = splitExponent(bounded);
+  // Half of it: 2^n itself may overflow where the result does not.
+  return (smallExpM1(e.r) + 1.0) * powerOfTwo(e.n - 1, x) * 2.0;
+}
+
 static Float expand_expm1(Float x) {
   bool wide = x.isDouble();
   Float bounded = x.atMost(wide ? 710 : 89).atLeast(wide ? -40 : -20);
@@ -296,13 +305,23 @@ template <typename Op> static Float expand_extremum(Float a, Float b, arith::Cmp
   return {builder, arith::SelectOp::create(builder, isBeyond, b.value, a.value), a.hasFMA};
 }
 
+/// Whether the result is only ever added to 1, as in a sigmoid.
+static bool isAddedToOne(Operation *op) {
+  return llvm::all_of(op->getUses(), [](OpOperand &use) {
+    auto sum = dyn_cast<arith::AddFOp>(use.getOwner());
+    return sum && matchPattern(sum->getOperand(1 - use.getOperandNumber()), m_OneFloat());
+  });
+}
+
 //===--- the pass --------------------------------------------------------------------------------
 
 /// What an op becomes; nothing if it stays.
 static std::optional<Float> expand(Operation *op, ImplicitLocOpBuilder &builder, bool hasFMA) {
   auto operand = [&](unsigned i) { return Float(builder, op->getOperand(i), hasFMA); };
   return llvm::TypeSwitch<Operation *, std::optional<Float>>(op)
-      .Case([&](math::ExpOp) { return expand_exp(operand(0)); })
+      .Case([&](math::ExpOp) {
+        return isAddedToOne(op) ? expand_expBesideOne(operand(0)) : expand_exp(operand(0));
+      })
       .Case([&](arith::DivFOp division) -> std::optional<Float> {
         if (!hasFMA || !division->hasAttr("fw.bounded"))
           return std::nullopt;

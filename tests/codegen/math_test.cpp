@@ -26,6 +26,7 @@ struct Function {
 
 const Function functions[] = {
     {"exp", [](long double x) { return expl(x); }, 1.1, 1.5},
+    {"exp_beside_one", [](long double x) { return 1 + expl(x); }, 1.6, 2},
     {"expm1", [](long double x) { return expm1l(x); }, 2, 2.5},
     {"log", [](long double x) { return logl(x); }, 1.1, 1.5},
     {"log1p", [](long double x) { return log1pl(x); }, 2, 2.5},
@@ -35,6 +36,14 @@ const Function functions[] = {
     {"cos", [](long double x) { return cosl(x); }, 1, 2, -1e6, 1e6},
 };
 
+/// What computes %r from %a.
+std::string bodyOf(const std::string &op, const std::string &type) {
+  if (op != "exp_beside_one")
+    return "      %r = math." + op + " %a : " + type + "\n";
+  return "      %one = arith.constant 1.0 : " + type + "\n      %e = math.exp %a : " + type +
+         "\n      %r = arith.addf %e, %one : " + type + "\n";
+}
+
 std::string kernelOf(const std::string &op, bool isDouble) {
   std::string type = isDouble ? "f64" : "f32", tensor = "tensor<{N}x" + type + ">";
   return "func.func private @k(%x: " + tensor + ", %out: " + tensor + ") -> " + tensor + R"( {
@@ -43,9 +52,8 @@ std::string kernelOf(const std::string &op, bool isDouble) {
       ins(%x : )" +
          tensor + ") outs(%out : " + tensor + R"() {
     ^bb0(%a: )" +
-         type + ", %o: " + type + "):\n      %r = math." + op + " %a : " + type +
-         "\n      linalg.yield %r : " + type + "\n  } -> " + tensor + "\n  return %0 : " + tensor +
-         "\n}\n";
+         type + ", %o: " + type + "):\n" + bodyOf(op, type) + "      linalg.yield %r : " + type +
+         "\n  } -> " + tensor + "\n  return %0 : " + tensor + "\n}\n";
 }
 
 /// The distance in units of the last place of the result's type; what would be denormal may be
@@ -209,8 +217,8 @@ std::string quotientByRoot() {
          tensor + "\n  return %0 : " + tensor + "\n}\n";
 }
 
-// The reciprocal is off by 1.13 * 2^-24 of itself at most, which is as many units of a quotient just
-// below a power of two; the product's rounding adds half of one.
+// The reciprocal is off by 1.13 * 2^-24 of itself at most, which is as many units of a quotient
+// just below a power of two; the product's rounding adds half of one.
 TEST(DivisionByRoot, IsWithinTheBound) {
   const std::vector<double> special = {0.0,     -0.0,     1,         -1, 0x1p-126,
                                        0x1p127, INFINITY, -INFINITY, NAN};

@@ -1,0 +1,85 @@
+// What is asked for before it is needed, where no processor would guess it in time.
+#include "codegen/cpu/Nest.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+using namespace mlir;
+
+namespace formwork {
+
+void Nest::prefetch(OpOperand &operand, ArrayRef<Value> at) {
+  Values indices;
+  for (AffineExpr index : kernel.access(operand).getResults())
+    indices.push_back(writer.expression(index, at));
+  memref::PrefetchOp::create(writer.builder, evaluator.outside(operand.get()), indices,
+                             /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
+}
+
+/// Of how many vectors of the buffer a line of the cache consists.
+static int64_t vectorsPerLine(MemRefType buffer, int64_t lanes) {
+  constexpr int64_t lineBits = 512;
+  int64_t bits = std::max<int64_t>(buffer.getElementTypeBitWidth(), 8) * lanes;
+  return std::max<int64_t>(lineBits / bits, 1);
+}
+
+/// The buffer that an operand has a vector of its own in for each row along `dim`; null if it has
+/// none.
+MemRefType Nest::bufferOfRows(OpOperand &operand, Dim dim, int vectorDim) const {
+  AffineMap access = kernel.access(operand);
+  if (!dependsOn(access, dim) || stepOf(access, vectorDim) != Step::Unit)
+    return {};
+  return dyn_cast<MemRefType>(evaluator.outside(operand.get()).getType());
+}
+
+/// Asks for what is computed with the sums and has a vector of its own for each of them: it comes
+/// while products are added, so that nothing waits for it.
+void Nest::prefetchEpilogue(const Pass &pass, const Block &block) {
+  if (group.rowDim == noDim || block.vectorDim == noDim)
+    return;
+  auto ask = [&](OpOperand &operand) {
+    MemRefType buffer = bufferOfRows(operand, group.rowDim, block.vectorDim);
+    if (!buffer)
+      return;
+    int64_t perLine = vectorsPerLine(buffer, group.lanes);
+    auto askFor = [&](const Point &at) {
+      if (at.vector % perLine == 0)
+        prefetch(operand, at.at);
+    };
+    forPoints(block, askFor, "What is computed with the sums comes while they are added up.");
+  };
+  for (Value value : pass.stores)
+    if (auto op = value.getDefiningOp<linalg::GenericOp>(); op && !isReduction(op))
+      for (OpOperand *operand : op.getDpsInputOperands())
+        ask(*operand);
+}
+
+/// Asks for the same columns of the next row where rows are parts of longer ones: those that follow
+/// one another in memory the processor reads ahead itself.
+void Nest::prefetchNextRow(const Block &block) {
+  Dim dim = group.prefetchDim;
+  Value last = writer.add(evaluator.extent(dim), -1);
+  for (linalg::GenericOp op : kernel.getOps())
+    for (OpOperand *operand : op.getDpsInputOperands()) {
+      MemRefType buffer = bufferOfRows(*operand, dim, block.vectorDim);
+      if (!buffer || buffer.getLayout().isIdentity())
+        continue;
+      for (int64_t i = 0; i < block.vectors; i += vectorsPerLine(buffer, group.lanes)) {
+        Values at = point(block, {}, i).at;
+        at[dim] = writer.minimum(writer.add(at[dim], 1), last);
+        prefetch(*operand, at);
+      }
+    }
+}
+
+/// Asks for the same place of the next panel: rows lie so far apart that no processor would guess.
+void Nest::prefetchNextPanel(OpOperand &operand, Values at, int64_t width) {
+  Dim dim = group.vectorDim;
+  bool hasNext = kernel.isStatic(dim) && kernel.size(dim) > width;
+  if (!hasNext || stepOf(kernel.access(operand), dim) != Step::Unit)
+    return;
+  Value last = writer.index(kernel.size(dim) - 1);
+  at[dim] = writer.minimum(writer.add(at[dim], width), last);
+  prefetch(operand, at);
+}
+
+} // namespace formwork
