@@ -65,8 +65,7 @@ Type Nest::typeIn(const Block &block, Type element) const {
 }
 
 void Nest::writeBlock(const Pass &pass, const Block &block) {
-  if (group.prefetchDim != noDim)
-    prefetchNextRow(block);
+  prefetchNextRow(pass, block);
   for (const ContractionGroup &contraction : pass.contractions)
     writeContractions(pass, contraction, block);
   updateStatistics(pass, block);

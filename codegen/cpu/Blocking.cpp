@@ -9,6 +9,10 @@ namespace formwork {
 /// Elements of a pointwise tile along the vector dimension: a few kilobytes of each operand.
 static constexpr int64_t pointwiseTile = 1024;
 
+/// So many chains of multiply-adds keep a processor busy that issues two per cycle and takes four
+/// cycles for each.
+static constexpr int64_t busyChains = 8;
+
 namespace {
 struct Shape {
   int64_t rows, vectors;
@@ -47,7 +51,7 @@ private:
   double step(int64_t rows, int64_t vectors) const {
     if (rows == 0 || vectors == 0)
       return 0;
-    double compute = std::max<double>(rows * vectors, 8);
+    double compute = std::max(rows * vectors, busyChains);
     return std::max<double>(compute, broadcast * rows + 4 * vectors) + 1;
   }
   double cost(Shape tile) const {
@@ -389,12 +393,11 @@ static int shortDim(const Kernel &kernel, const Group &group) {
 /// A rest of few rows is few chains of multiply-adds, each of which waits for the one before: then
 /// the last full tile shares with it.
 static void shareRest(const Kernel &kernel, Group &group, int64_t accumulators) {
-  constexpr int64_t enoughForLatency = 8;
   if (group.rowDim == noDim || !kernel.isStatic(group.rowDim) || !group.packedRows.empty())
     return;
   int64_t size = kernel.size(group.rowDim), rest = size % group.rows, both = group.rows + rest;
   if (rest == 0 || size < both || both % 2 != 0 ||
-      rest * group.vectors * accumulators >= enoughForLatency)
+      rest * group.vectors * accumulators >= busyChains)
     return;
   if (size == both)
     group.rows = both / 2;

@@ -51,7 +51,7 @@ private:
   void loopOver(llvm::ArrayRef<Dim> dims, Values &at, llvm::function_ref<DimLoop(Dim)> loopAlong,
                 llvm::function_ref<void()> body);
   void writePanels(const Values &at);
-  Dims panelRows(const Packed &packed, Dim vectorDim) const;
+  Dims panelRows(mlir::OpOperand &operand, Dim adjacent) const;
   mlir::Value panelOf(const Packed &packed, llvm::ArrayRef<Dim> rows, int64_t width);
   void writePanel(const Packed &packed, Values at);
   mlir::Value turnedBlock(const Packed &packed, const Values &at, mlir::AffineMap access,
@@ -72,7 +72,7 @@ private:
   void prefetch(mlir::OpOperand &operand, llvm::ArrayRef<mlir::Value> at);
   mlir::MemRefType bufferOfRows(mlir::OpOperand &operand, Dim dim, int vectorDim) const;
   void prefetchEpilogue(const Pass &pass, const Block &block);
-  void prefetchNextRow(const Block &block);
+  void prefetchNextRow(const Pass &pass, const Block &block);
   void prefetchNextPanel(mlir::OpOperand &operand, Values at, int64_t width);
   mlir::Value startOf(mlir::OpOperand &init, const Point &point);
   llvm::ArrayRef<mlir::Value> sumsOf(mlir::Value result);

@@ -50,12 +50,13 @@ void Nest::loopOver(ArrayRef<Dim> dims, Values &at, llvm::function_ref<DimLoop(D
   writer.loop(loop.from, loop.to, loop.step, {}, inside, loop.style);
 }
 
-/// The dimensions of a panel before the vector dimension: those that a tile has all of.
-Dims Nest::panelRows(const Packed &packed, Dim vectorDim) const {
+/// The dimensions of a panel beside the one whose elements are adjacent in it: those that a tile
+/// has all of.
+Dims Nest::panelRows(OpOperand &operand, Dim adjacent) const {
   Dims rows;
-  for (AffineExpr index : kernel.access(*packed.operand).getResults())
+  for (AffineExpr index : kernel.access(operand).getResults())
     if (auto dim = dyn_cast<AffineDimExpr>(index))
-      if (dim.getPosition() != vectorDim && !contains(group.outer, dim.getPosition()))
+      if (dim.getPosition() != adjacent && !contains(group.outer, dim.getPosition()))
         rows.push_back(dim.getPosition());
   return rows;
 }
@@ -76,7 +77,7 @@ Value Nest::panelOf(const Packed &packed, ArrayRef<Dim> rows, int64_t width) {
 /// Copies an operand so that the vector dimension is adjacent: one row per index of the others.
 void Nest::writePanel(const Packed &packed, Values at) {
   Dim vectorDim = vectorDimOf(group, packed.operand->getOwner());
-  Dims rows = panelRows(packed, vectorDim), dims = rows;
+  Dims rows = panelRows(*packed.operand, vectorDim), dims = rows;
   dims.push_back(vectorDim);
   bool outer = int(vectorDim) == group.vectorDim;
   int64_t width = outer ? group.tileWidth : llvm::alignTo(kernel.size(vectorDim), group.lanes);
@@ -164,20 +165,10 @@ Value Nest::panelVector(OpOperand &operand, const Values &at, Dim vectorDim, int
 
 //===--- rows ------------------------------------------------------------------------------------
 
-/// The dimensions of an operand's panel beside the rows.
-static Dims reducedDimsOf(AffineMap access, int rowDim) {
-  Dims dims;
-  for (AffineExpr index : access.getResults())
-    if (Dim dim = cast<AffineDimExpr>(index).getPosition(); int(dim) != rowDim)
-      dims.push_back(dim);
-  return dims;
-}
-
 /// Copies what a step reads of an operand for all tiles: the elements of a tile's rows lie side by
 /// side, and what is multiplied next follows them.
 void Nest::writeRowPanel(OpOperand &operand) {
-  AffineMap access = kernel.access(operand);
-  Dims dims = reducedDimsOf(access, group.rowDim);
+  Dims dims = panelRows(operand, group.rowDim);
   int64_t size = kernel.size(group.rowDim), width = llvm::alignTo(group.rows, group.lanes);
   Value &panel = panels[&operand];
   if (!panel) {
@@ -220,7 +211,7 @@ void Nest::readRowPanels(const Block &tile) {
   if (phase != OneStep)
     return;
   for (OpOperand *operand : group.packedRows) {
-    Dims dims = reducedDimsOf(kernel.access(*operand), group.rowDim);
+    Dims dims = panelRows(*operand, group.rowDim);
     dims.push_back(group.rowDim);
     Value number = writer.make<arith::DivUIOp>(tile.at[group.rowDim], writer.index(group.rows));
     evaluator.setPanel(operand, {Storage::Scratch, panels.lookup(operand), dims, number});

@@ -31,6 +31,15 @@ MemRefType Nest::bufferOfRows(OpOperand &operand, Dim dim, int vectorDim) const 
   return dyn_cast<MemRefType>(evaluator.outside(operand.get()).getType());
 }
 
+/// What the pass stores is computed by these; reductions are not among them.
+static llvm::SetVector<linalg::GenericOp> storedOps(const Pass &pass) {
+  llvm::SetVector<linalg::GenericOp> ops;
+  for (Value value : pass.stores)
+    if (auto op = value.getDefiningOp<linalg::GenericOp>(); op && !isReduction(op))
+      ops.insert(op);
+  return ops;
+}
+
 /// Asks for what is computed with the sums and has a vector of its own for each of them: it comes
 /// while products are added, so that nothing waits for it.
 void Nest::prefetchEpilogue(const Pass &pass, const Block &block) {
@@ -47,18 +56,19 @@ void Nest::prefetchEpilogue(const Pass &pass, const Block &block) {
     };
     forPoints(block, askFor, "What is computed with the sums comes while they are added up.");
   };
-  for (Value value : pass.stores)
-    if (auto op = value.getDefiningOp<linalg::GenericOp>(); op && !isReduction(op))
-      for (OpOperand *operand : op.getDpsInputOperands())
-        ask(*operand);
+  for (linalg::GenericOp op : storedOps(pass))
+    for (OpOperand *operand : op.getDpsInputOperands())
+      ask(*operand);
 }
 
 /// Asks for the same columns of the next row where rows are parts of longer ones: those that follow
 /// one another in memory the processor reads ahead itself.
-void Nest::prefetchNextRow(const Block &block) {
+void Nest::prefetchNextRow(const Pass &pass, const Block &block) {
+  if (group.prefetchDim == noDim)
+    return;
   Dim dim = group.prefetchDim;
   Value last = writer.add(evaluator.extent(dim), -1);
-  for (linalg::GenericOp op : kernel.getOps())
+  for (linalg::GenericOp op : storedOps(pass))
     for (OpOperand *operand : op.getDpsInputOperands()) {
       MemRefType buffer = bufferOfRows(*operand, dim, block.vectorDim);
       if (!buffer || buffer.getLayout().isIdentity())
