@@ -6,18 +6,19 @@ often each was, and fails if one was compared fewer than twice.
 
 from families import LAYERS
 
+# Each changes within a model's twelve steps.
 SCHEDULES = {
-    "ExponentialDecay": {"decay_steps": 7, "decay_rate": 0.9},
-    "ExponentialDecay staircase": {"decay_steps": 7, "decay_rate": 0.9, "staircase": True},
-    "PiecewiseConstantDecay": {"boundaries": [4, 11], "values": [0.01, 0.003, 0.001]},
-    "PolynomialDecay": {"decay_steps": 15, "end_learning_rate": 1e-4, "power": 2.0},
-    "InverseTimeDecay": {"decay_steps": 5, "decay_rate": 0.5},
-    "CosineDecay": {"decay_steps": 15, "alpha": 0.1},
-    "CosineDecay warmup": {"decay_steps": 12, "warmup_steps": 5, "warmup_target": 0.02},
-    "CosineDecayRestarts": {"first_decay_steps": 6},
-    "CosineDecayRestarts scaled": {"first_decay_steps": 4, "t_mul": 1.5, "m_mul": 0.8, "alpha": 0.1},
-    "PolynomialDecay cycle": {"decay_steps": 6, "end_learning_rate": 1e-3, "cycle": True},
-    "InverseTimeDecay staircase": {"decay_steps": 5, "decay_rate": 0.5, "staircase": True},
+    "ExponentialDecay": {"decay_steps": 5, "decay_rate": 0.9},
+    "ExponentialDecay staircase": {"decay_steps": 5, "decay_rate": 0.9, "staircase": True},
+    "PiecewiseConstantDecay": {"boundaries": [3, 8], "values": [0.01, 0.003, 0.001]},
+    "PolynomialDecay": {"decay_steps": 9, "end_learning_rate": 1e-4, "power": 2.0},
+    "InverseTimeDecay": {"decay_steps": 4, "decay_rate": 0.5},
+    "CosineDecay": {"decay_steps": 9, "alpha": 0.1},
+    "CosineDecay warmup": {"decay_steps": 6, "warmup_steps": 4, "warmup_target": 0.02},
+    "CosineDecayRestarts": {"first_decay_steps": 5},
+    "CosineDecayRestarts scaled": {"first_decay_steps": 3, "t_mul": 1.5, "m_mul": 0.8, "alpha": 0.1},
+    "PolynomialDecay cycle": {"decay_steps": 4, "end_learning_rate": 1e-3, "cycle": True},
+    "InverseTimeDecay staircase": {"decay_steps": 4, "decay_rate": 0.5, "staircase": True},
 }
 
 # Not Lion, whose steps are the signs of gradients: of those that are 0 but for rounding as well.

@@ -142,6 +142,7 @@ def generate(seed, coverage):
         "metrics": metrics(draft, [loss for _, loss in heads]),
         "optimizer": optimizer(draft),
         "batch": rng.choice([1, 2, 5, 8, 13]),
+        "concrete": seed % 2 == 0,
         "uses": draft.uses,
     }
 
