@@ -10,7 +10,7 @@
 // A depthwise convolution, whose groups have one channel and one filter each, has neither c nor o:
 // it multiplies vectors that lie along the groups.
 #include "ir/Slicing.h"
-#include "ir/Window.h"
+#include "ir/Padding.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 
@@ -25,6 +25,8 @@ static ArrayRef<int64_t> windowSize(Value kernel) {
 template <typename Op> static Windows windowsOf(Op op, Value kernel) {
   return windowsOf(windowSize(kernel), op.getStrides(), op.getPadding(), op.getDilations());
 }
+
+Windows ConvOp::slidingWindows() { return windowsOf(*this, getKernel()); }
 
 //===--- types -----------------------------------------------------------------------------------
 

@@ -36,8 +36,8 @@ def Fw_DotGeneralOp : Fw_StructuralOp<"dot_general", [SameOperandsElementType, F
 
 //===--- Convolution.cpp: three ops, each bilinear, each the gradient of the others ---------------
 
-class Fw_ConvolutionOp<string mnemonic, dag operands>
-    : Fw_StructuralOp<mnemonic, [SameOperandsElementType]> {
+class Fw_ConvolutionOp<string mnemonic, dag operands, list<Trait> traits = []>
+    : Fw_StructuralOp<mnemonic, !listconcat([SameOperandsElementType], traits)> {
   let arguments = !con(operands, (ins DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$padding,
                                       DenseI64ArrayAttr:$dilations, I64Attr:$groups));
   let results = (outs Fw_FloatTensor:$y);
@@ -47,7 +47,8 @@ class Fw_ConvolutionOp<string mnemonic, dag operands>
   }];
 }
 
-def Fw_ConvOp : Fw_ConvolutionOp<"conv", (ins Fw_FloatTensor:$x, Fw_FloatTensor:$kernel)> {
+def Fw_ConvOp : Fw_ConvolutionOp<"conv", (ins Fw_FloatTensor:$x, Fw_FloatTensor:$kernel),
+                                 [Fw_Slides]> {
   let summary = "y[n, p, o] = sum x[n, p*s + i*d, c] kernel[i, c, o], x padded; p and i are indices";
   let description = [{
     With groups, output channel o sees only the input channels of its group: kernel is
@@ -75,7 +76,8 @@ class Fw_PoolingOp<string mnemonic, dag operands, list<Trait> traits>
   }];
 }
 
-def Fw_MaxPoolOp : Fw_PoolingOp<"max_pool", (ins Fw_FloatTensor:$x), [Fw_Differentiates]> {
+def Fw_MaxPoolOp : Fw_PoolingOp<"max_pool", (ins Fw_FloatTensor:$x),
+                                [Fw_Differentiates, Fw_Slides]> {
   let summary = "The maximum of each window; padding counts as minus infinity";
   let results = (outs Fw_FloatTensor:$y);
 }
@@ -99,7 +101,8 @@ def Fw_PoolPutOp : Fw_PoolingOp<"pool_put",
   let hasCanonicalizer = 1;
 }
 // So are these two; padding counts as 0.
-def Fw_PoolSumOp : Fw_PoolingOp<"pool_sum", (ins Fw_FloatTensor:$x), [Fw_Differentiates]> {
+def Fw_PoolSumOp : Fw_PoolingOp<"pool_sum", (ins Fw_FloatTensor:$x),
+                                [Fw_Differentiates, Fw_Slides]> {
   let summary = "The sum of each window";
   let results = (outs Fw_FloatTensor:$y);
 }

@@ -3,7 +3,7 @@
 // the cotangents there. Sums, of which averages are made, are linear themselves.
 #include "ir/Backpropagation.h"
 #include "ir/Slicing.h"
-#include "ir/Window.h"
+#include "ir/Padding.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -17,6 +17,9 @@ static constexpr double infinity = std::numeric_limits<double>::infinity();
 template <typename Op> static Windows windowsOf(Op op) {
   return windowsOf(op.getWindow(), op.getStrides(), op.getPadding());
 }
+
+Windows MaxPoolOp::slidingWindows() { return windowsOf(*this); }
+Windows PoolSumOp::slidingWindows() { return windowsOf(*this); }
 
 //===--- types -----------------------------------------------------------------------------------
 

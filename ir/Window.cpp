@@ -1,6 +1,6 @@
-// Sliding windows: which positions they have, and how images are padded for them.
+// Sliding windows: which positions they have, and what those read.
 #include "ir/Window.h"
-#include "ir/Slicing.h"
+#include "ir/Generic.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 
@@ -21,6 +21,10 @@ OpFoldResult Window::positions(ImplicitLocOpBuilder &builder, OpFoldResult lengt
   Value safe = arith::MaxSIOp::create(builder, asValue(builder, room), zero);
   Value step = arith::ConstantIndexOp::create(builder, stride);
   return arith::DivUIOp::create(builder, safe, step).getResult();
+}
+
+int64_t Window::reach(int64_t length, int64_t count) const {
+  return ShapedType::isDynamic(length) ? length : std::min(length, end(count));
 }
 
 Windows windowsOf(ArrayRef<int64_t> size, ArrayRef<int64_t> strides, ArrayRef<int64_t> padding,
@@ -48,7 +52,9 @@ LogicalResult verifyWindows(std::optional<Location> location, RankedTensorType t
                        type.getShape().drop_front().drop_back())) {
     if (window.size < 1 || window.stride < 1 || window.dilation < 1)
       return emitOptionalError(location, "window size, stride and dilation must be positive");
-    if (std::min(window.low, window.high) < 0 || std::max(window.low, window.high) >= window.span())
+    // A plain index must run over all that it indexes.
+    bool leavesOver = window.high < 0 && window.isPointwise();
+    if (window.low < 0 || std::max(window.low, window.high) >= window.span() || leavesOver)
       return emitOptionalError(location, "padding ", window.low, " and ", window.high,
                                " must lie within a window that spans ", window.span());
     if (!ShapedType::isDynamic(length) && length + window.low + window.high < window.span())
@@ -65,44 +71,6 @@ SmallVector<int64_t> positions(RankedTensorType image, const Windows &windows, i
     shape.push_back(window.positions(image.getDimSize(i + 1)));
   shape.push_back(channels);
   return shape;
-}
-
-Sizes positions(ImplicitLocOpBuilder &builder, Value image, const Windows &windows) {
-  Sizes sizes = sizesOf(builder, image);
-  for (auto [i, window] : llvm::enumerate(windows))
-    sizes[i + 1] = window.positions(builder, sizes[i + 1]);
-  return sizes;
-}
-
-Value padded(ImplicitLocOpBuilder &builder, Value x, const Windows &windows, double value) {
-  SmallVector<int64_t> low = {0}, high = {0}, interior(windows.size() + 2, 0);
-  for (const Window &window : windows) {
-    low.push_back(window.low);
-    high.push_back(window.high);
-  }
-  low.push_back(0);
-  high.push_back(0);
-  return builder.createOrFold<PadOp>(x, Value(), low, high, interior, APFloat(value));
-}
-
-Value spread(ImplicitLocOpBuilder &builder, Value y, Value image, const Windows &windows,
-             double value) {
-  SmallVector<int64_t> low = {0}, strides = {1};
-  Sizes sizes = sizesOf(builder, y);
-  for (auto [i, window] : llvm::enumerate(windows)) {
-    low.push_back(window.span() - 1 - window.low);
-    strides.push_back(window.stride);
-    sizes[i + 1] = scaled(builder, sizeOf(builder, image, i + 1), 1, window.span() - 1);
-  }
-  low.push_back(0);
-  strides.push_back(1);
-  SmallVector<int64_t> shape = llvm::map_to_vector(sizes, [](OpFoldResult size) {
-    return getConstantIntValue(size).value_or(ShapedType::kDynamic);
-  });
-  auto type = cast<RankedTensorType>(y.getType()).clone(shape);
-  if (type == y.getType() && type.hasStaticShape())
-    return y;
-  return embed(builder, y, filled(builder, emptyOf(builder, type, sizes), value), low, strides);
 }
 
 } // namespace formwork

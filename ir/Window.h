@@ -1,13 +1,20 @@
 // Windows that slide over images [n, spatial dimensions..., channels]: what convolutions and
-// pooling share. There may be any number of spatial dimensions: one for sequences, two, three for
+// poolings share. There may be any number of spatial dimensions: one for sequences, two, three for
 // volumes.
 #pragma once
 
-#include "ir/Generic.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Location.h"
+#include "mlir/IR/OpDefinition.h"
+
+namespace mlir {
+class ImplicitLocOpBuilder;
+}
 
 namespace formwork {
 
-/// One spatial dimension of a sliding window.
+/// One spatial dimension of a sliding window. Padding at the end may be negative: so much of the
+/// image's end is then read by no window.
 struct Window {
   int64_t size, stride, dilation, low, high;
 
@@ -17,6 +24,17 @@ struct Window {
   int64_t positions(int64_t length) const;
   mlir::OpFoldResult positions(mlir::ImplicitLocOpBuilder &builder,
                                mlir::OpFoldResult length) const;
+  /// The length, up to `length`, of the part of an image that the first `count` positions read.
+  int64_t reach(int64_t length, int64_t count) const;
+  /// The padding at the end with which there are `count` positions in an image of `length`, and
+  /// nothing is left over.
+  int64_t highFor(int64_t length, int64_t count) const { return end(count) - length; }
+  /// Whether it reads each element of an image by itself.
+  bool isPointwise() const { return size == 1 && stride == 1; }
+
+private:
+  /// Where the image, or its padding, ends that the first `count` positions read.
+  int64_t end(int64_t count) const { return (count - 1) * stride + span() - low; }
 };
 
 /// One for each spatial dimension. No dilations are dilations of 1.
@@ -33,17 +51,5 @@ mlir::LogicalResult verifyWindows(std::optional<mlir::Location> location,
 /// The shape of one element per position of the windows, with so many channels.
 llvm::SmallVector<int64_t> positions(mlir::RankedTensorType image, const Windows &windows,
                                      int64_t channels);
-/// The sizes of one element per position and channel.
-Sizes positions(mlir::ImplicitLocOpBuilder &builder, mlir::Value image, const Windows &windows);
-
-/// Images `x` with the windows' padding around them.
-mlir::Value padded(mlir::ImplicitLocOpBuilder &builder, mlir::Value x, const Windows &windows,
-                   double value);
-
-/// `y`, one element per window position, spread out to one element per position of the image and
-/// surrounded by `value`, so that the windows that cover place h of the image hold places h to
-/// h + span - 1: each spatial dimension has the size of that of `image`, and span - 1 more.
-mlir::Value spread(mlir::ImplicitLocOpBuilder &builder, mlir::Value y, mlir::Value image,
-                   const Windows &windows, double value);
 
 } // namespace formwork

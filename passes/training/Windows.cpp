@@ -78,14 +78,14 @@ static double tukey(double n, double size) {
 static double exponential(double n, double size) { return std::exp(-std::abs(n - (size - 1) / 2)); }
 
 namespace {
-struct Window {
+struct SignalWindow {
   llvm::SmallVector<llvm::StringRef> names;
   double (*value)(double n, double size);
 };
 } // namespace
 
-static llvm::ArrayRef<Window> windows() {
-  static const Window table[] = {
+static llvm::ArrayRef<SignalWindow> windows() {
+  static const SignalWindow table[] = {
       {{"hann", "hanning", "han"}, hann},
       {{"hamming", "hamm", "ham"}, hamming},
       {{"blackman", "black", "blk"}, blackman},
@@ -108,8 +108,9 @@ static llvm::ArrayRef<Window> windows() {
 
 std::optional<std::vector<double>> signalWindow(llvm::StringRef name, int64_t length,
                                                 bool periodic) {
-  const auto *window = llvm::find_if(
-      windows(), [&](const Window &window) { return llvm::is_contained(window.names, name); });
+  const auto *window = llvm::find_if(windows(), [&](const SignalWindow &window) {
+    return llvm::is_contained(window.names, name);
+  });
   if (window == windows().end())
     return {};
   std::vector<double> values(length, 1);
@@ -121,7 +122,8 @@ std::optional<std::vector<double>> signalWindow(llvm::StringRef name, int64_t le
 
 std::string signalWindowNames() {
   return llvm::join(
-      llvm::map_range(windows(), [](const Window &window) { return window.names.front(); }), ", ");
+      llvm::map_range(windows(), [](const SignalWindow &window) { return window.names.front(); }),
+      ", ");
 }
 
 } // namespace formwork

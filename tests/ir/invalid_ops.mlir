@@ -289,6 +289,15 @@ func.func @padding_lies_within_the_window(%x: tensor<1x5x5x4xf32>, %k: tensor<3x
 
 // -----
 
+func.func @windows_of_one_element_leave_none_over(%x: tensor<1x5x5x4xf32>, %k: tensor<1x1x4x6xf32>) {
+  // expected-error @below {{padding 0 and -1 must lie within a window that spans 1}}
+  // expected-error @below {{failed to infer returned types}}
+  %0 = fw.conv %x, %k strides [1, 1] padding [0, 0, 0, -1] dilations [1, 1] groups 1 : (tensor<1x5x5x4xf32>, tensor<1x1x4x6xf32>) -> tensor<1x5x4x6xf32>
+  return
+}
+
+// -----
+
 func.func @windows_fit(%x: tensor<1x5x5x4xf32>, %k: tensor<3x3x4x6xf32>) {
   // expected-error @below {{a window that spans 7 does not fit into 5 padded by 0 and 0}}
   // expected-error @below {{failed to infer returned types}}

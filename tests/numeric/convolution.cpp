@@ -69,6 +69,7 @@ static std::vector<Mode> modes() {
           {"same", {1, 1}, {1, 1, 0, 1}, {1, 1}, 1},
           {"strided", {2, 3}, {1, 0, 0, 1}, {1, 1}, 1},
           {"dilated", {1, 1}, {1, 2, 2, 2}, {2, 2}, 1},
+          {"cropped", {1, 1}, {1, -1, 1, -1}, {1, 1}, 1},
           {"grouped", {2, 1}, {1, 1, 1, 0}, {1, 1}, 2}};
 }
 
@@ -160,7 +161,9 @@ void addConvolutionRows(Table &table) {
   for (const Mode &mode : modes())
     addConvolution(table, mode, imageShapes(mode.groups));
   Mode all{"all", {2, 1}, {1, 0, 2, 1}, {1, 2}, 2};
+  Mode cropped{"cropped", {2, 1}, {1, -1, 1, -1}, {1, 1}, 1};
   addGradients(table, all, imageShapes(2));
+  addGradients(table, cropped, imageShapes(1));
   addConvolution(table, depthwise(), depthwiseShapes(19));
   addGradients(table, depthwise(), depthwiseShapes(19));
   addOtherRanks(table);

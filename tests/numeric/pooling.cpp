@@ -44,6 +44,7 @@ static std::vector<Mode> modes() {
   return {{"tiles", {2, 2}, {2, 2}, {0, 0, 0, 0}},
           {"overlapping", {3, 2}, {1, 2}, {1, 1, 0, 1}},
           {"gaps", {2, 1}, {3, 2}, {1, 0, 0, 0}},
+          {"cropped", {2, 2}, {2, 2}, {0, -3, 0, -1}},
           {"1d", {3}, {2}, {1, 1}},
           {"3d", {2, 1, 2}, {2, 1, 2}, {0, 0, 0, 0, 0, 0}}};
 }
@@ -55,8 +56,12 @@ static std::vector<Shape> imageShapes(const Mode &mode) {
   if (mode.window.size() == 3)
     return {{2, 4, 3, 5, 2}, {1, 2, 1, 2, 1}, {1, 3, 2, 2, 17}, {0, 2, 1, 2, 1}, {3, 2, 2, 3, 1},
             {1, 4, 1, 4, 2}, {2, 3, 2, 5, 2}, {1, 2, 2, 2, 0},  {1, 5, 1, 2, 3}, {2, 2, 3, 4, 1}};
-  return {{2, 4, 4, 2}, {1, 2, 2, 1}, {1, 4, 6, 3}, {0, 4, 4, 1}, {3, 5, 5, 1},
-          {1, 7, 4, 2}, {2, 3, 2, 2}, {1, 6, 3, 1}, {1, 4, 4, 0}, {2, 8, 2, 1}};
+  std::vector<Shape> all = {{2, 4, 4, 2}, {1, 2, 2, 1}, {1, 4, 6, 3}, {0, 4, 4, 1}, {3, 5, 5, 1},
+                            {1, 7, 4, 2}, {2, 3, 2, 2}, {1, 6, 3, 1}, {1, 4, 4, 0}, {2, 8, 2, 1}};
+  for (Shape &shape : all) // longer by what is read by no window
+    for (size_t i = 0; i < mode.window.size(); ++i)
+      shape[i + 1] -= std::min<int64_t>(mode.padding[2 * i + 1], 0);
+  return all;
 }
 
 /// The largest element of each window, or the place where it is found first.
