@@ -76,7 +76,7 @@ def suites():
     yield script("cuda/models.py", 20)
     yield script("differential/activations.py", 10)
     yield script("differential/initializers.py", 10)
-    yield script("differential/run.py", 60, "--models", "120")
+    yield script("differential/run.py", 60, "--models", "240")
     yield script("differential/any_size.py", 10)
     yield script("differential/applications.py", 40)
     yield script("training/proof.py", 20)
