@@ -36,9 +36,10 @@ private:
   static ArrayRef<int64_t> shapeOf(Value value) {
     return cast<RankedTensorType>(value.getType()).getShape();
   }
+  bool isRead(Value value) const { return parts.contains(value); }
+  const Shape &partRead(Value value) const { return parts.find(value)->second; }
   bool isPart(Value value) const {
-    auto it = parts.find(value);
-    return it != parts.end() && ArrayRef(it->second) != shapeOf(value);
+    return isRead(value) && ArrayRef(partRead(value)) != shapeOf(value);
   }
   bool computesPart(Operation &op) const {
     return op.getNumResults() == 1 && isPart(op.getResult(0));
@@ -51,20 +52,21 @@ private:
   }
 
   void read(Operation &op) {
-    if (op.getNumResults() == 1 && whole.contains(&op))
+    if (whole.contains(&op))
       readWhole(op.getResult(0));
-    bool known = op.getNumResults() == 1 && parts.contains(op.getResult(0));
-    if (known && isa<SlidingWindowOp>(op))
-      return readWindows(cast<SlidingWindowOp>(op));
-    if (known && isa<ElementwiseOp>(op))
-      return readElements(op);
+    if (op.getNumResults() == 1 && isRead(op.getResult(0))) {
+      if (auto windows = dyn_cast<SlidingWindowOp>(op))
+        return readWindows(windows);
+      if (isa<ElementwiseOp>(op))
+        return readElements(op);
+    }
     for (Value operand : op.getOperands())
       readWhole(operand);
   }
 
   void readWindows(SlidingWindowOp op) {
     Value image = op->getOperand(0);
-    ArrayRef<int64_t> part = parts.find(op->getResult(0))->second;
+    const Shape &part = partRead(op->getResult(0));
     Shape needed(shapeOf(image));
     for (auto [dimension, window] : llvm::enumerate(op.slidingWindows()))
       needed[dimension + 1] = window.reach(needed[dimension + 1], part[dimension + 1]);
@@ -74,7 +76,7 @@ private:
   }
 
   void readElements(Operation &op) {
-    Shape part = parts.find(op.getResult(0))->second;
+    Shape part = partRead(op.getResult(0)); // a copy: the map grows
     for (Value operand : op.getOperands())
       add(operand, partOf(operand, part));
   }
@@ -110,10 +112,13 @@ private:
   }
 
   bool canLessen(Operation &op) const {
-    if (auto windows = dyn_cast<SlidingWindowOp>(op))
-      return llvm::none_of(windows.slidingWindows(),
+    const Shape &part = partRead(op.getResult(0));
+    if (auto windows = dyn_cast<SlidingWindowOp>(op)) {
+      ArrayRef<int64_t> shape = shapeOf(op.getResult(0));
+      return part.front() == shape.front() && part.back() == shape.back() &&
+             llvm::none_of(windows.slidingWindows(),
                            [](const Window &window) { return window.isPointwise(); });
-    ArrayRef<int64_t> part = parts.find(op.getResult(0))->second;
+    }
     return isa<ElementwiseOp>(op) && llvm::all_of(op.getOperands(), [&](Value operand) {
              return becomes(operand) == ArrayRef(partOf(operand, part));
            });
@@ -122,12 +127,12 @@ private:
   /// The shape that the value will have.
   Shape becomes(Value value) const {
     bool lessens = value.getDefiningOp() && isPart(value);
-    return lessens ? parts.find(value)->second : Shape(shapeOf(value));
+    return lessens ? partRead(value) : Shape(shapeOf(value));
   }
 
   void lessen(Operation &op) {
     if (auto windows = dyn_cast<SlidingWindowOp>(op))
-      leavePositions(windows, parts.find(op.getResult(0))->second);
+      leavePositions(windows, partRead(op.getResult(0)));
     LogicalResult inferred = inferTypesAnew(&op);
     assert(succeeded(inferred) && "parts of shapes that fit do fit");
     (void)inferred;

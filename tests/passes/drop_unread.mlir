@@ -58,3 +58,14 @@ func.func @whole(%x: tensor<2x11x1xf32>, %k: tensor<3x1x1xf32>, %l: tensor<1x1x1
   %6 = fw.max_pool %5 window [2] strides [2] padding [0, 0] : (tensor<2x9x1xf32>) -> tensor<2x4x1xf32>
   return %6, %2 : tensor<2x4x1xf32>, tensor<2x1xf32>
 }
+
+// Windows leave out places, not images: a batch that is a place of others is computed as a whole.
+// CHECK-LABEL: func.func @batch
+// CHECK:         fw.conv %{{.*}} padding [0, 0] {{.*}} -> tensor<3x9x1xf32>
+// CHECK:         fw.add %{{.*}} -> tensor<2x3x9x1xf32>
+func.func @batch(%x: tensor<3x11x1xf32>, %k: tensor<3x1x1xf32>, %z: tensor<2x1x1x1xf32>) -> tensor<2x1x4x1xf32> {
+  %0 = fw.conv %x, %k strides [1] padding [0, 0] dilations [1] groups 1 : (tensor<3x11x1xf32>, tensor<3x1x1xf32>) -> tensor<3x9x1xf32>
+  %1 = fw.add %0, %z : (tensor<3x9x1xf32>, tensor<2x1x1x1xf32>) -> tensor<2x3x9x1xf32>
+  %2 = fw.max_pool %1 window [2, 2] strides [2, 2] padding [0, 0, 0, 0] : (tensor<2x3x9x1xf32>) -> tensor<2x1x4x1xf32>
+  return %2 : tensor<2x1x4x1xf32>
+}
