@@ -9,8 +9,8 @@
 //
 // A depthwise convolution, whose groups have one channel and one filter each, has neither c nor o:
 // it multiplies vectors that lie along the groups.
-#include "ir/Slicing.h"
 #include "ir/Padding.h"
+#include "ir/Slicing.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 

@@ -2,8 +2,8 @@
 // first of each window in row-major order, as in TensorFlow: an op finds it, and a linear op puts
 // the cotangents there. Sums, of which averages are made, are linear themselves.
 #include "ir/Backpropagation.h"
-#include "ir/Slicing.h"
 #include "ir/Padding.h"
+#include "ir/Slicing.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"

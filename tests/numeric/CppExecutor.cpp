@@ -64,7 +64,7 @@ private:
   std::unique_ptr<Program> object;
 };
 
-/// g++ and what it is told, with the warnings that a product must not have. Unrolling loops would
+/// g++ and what it is told, with the warnings that a product must not have. Optimizing loops would
 /// take two thirds of its time, and changes no bit.
 const char *const compiler[] = {
     "g++",        "-std=c++17", "-O1",          "-fno-tree-loop-optimize",
@@ -103,13 +103,17 @@ public:
 
 class CppExecutor : public Executor {
 public:
+  StringRef name() const override { return "cpp"; }
+
   /// The vectors' header takes as long to read as what includes it: it is read once, for all.
-  CppExecutor() {
-    vectors.write("formwork_vector.h", vectorHeader());
-    compileWith({"-x", "c++-header", vectors.file("formwork_vector.h")}, vectors.path);
+  void prepare() override {
+    if (vectors)
+      return;
+    vectors.emplace();
+    vectors->write("formwork_vector.h", vectorHeader());
+    compileWith({"-x", "c++-header", vectors->file("formwork_vector.h")}, vectors->path);
   }
 
-  StringRef name() const override { return "cpp"; }
   bool sumsAlikeWithUnknownSizes() const override { return false; }
 
   std::unique_ptr<Program> compilePure(ModuleOp module) override {
@@ -136,8 +140,8 @@ private:
     Folder folder;
     folder.write(entryPrefix + llvm::Twine(".h"), header);
     std::string library = folder.file("table.so");
-    std::vector<std::string> arguments = {"-include", vectors.file("formwork_vector.h"),
-                                          "-I",       vectors.path.str().str(),
+    std::vector<std::string> arguments = {"-include", vectors->file("formwork_vector.h"),
+                                          "-I",       vectors->path.str().str(),
                                           "-shared",  "-o",
                                           library};
     for (const SourceFile &file : source.files) {
@@ -149,7 +153,7 @@ private:
     return Library(library);
   }
 
-  Folder vectors;
+  std::optional<Folder> vectors;
 };
 } // namespace
 

@@ -30,6 +30,10 @@ public:
 
   virtual llvm::StringRef name() const = 0;
 
+  /// Makes what all that is compiled shares. Called before each row's process starts; only the first
+  /// call has anything to do.
+  virtual void prepare() {}
+
   /// Whether sums are the same, bit by bit, if dimensions are not known before a function runs. Not
   /// where loops are cut to fit the sizes.
   virtual bool sumsAlikeWithUnknownSizes() const = 0;

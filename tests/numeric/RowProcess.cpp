@@ -21,6 +21,7 @@ RowProcess::RowProcess(const Row &row, Executor &executor, std::vector<size_t> w
     : row(row), executor(executor), wanted(std::move(wanted)) {}
 
 void RowProcess::start() {
+  executor.prepare();
   int ends[2];
   if (pipe(ends) != 0)
     std::abort();

@@ -65,12 +65,10 @@ static std::vector<Shapes> imageShapes(int64_t groups) {
 }
 
 static std::vector<Mode> modes() {
-  return {{"valid", {1, 1}, {0, 0, 0, 0}, {1, 1}, 1},
-          {"same", {1, 1}, {1, 1, 0, 1}, {1, 1}, 1},
-          {"strided", {2, 3}, {1, 0, 0, 1}, {1, 1}, 1},
-          {"dilated", {1, 1}, {1, 2, 2, 2}, {2, 2}, 1},
-          {"cropped", {1, 1}, {1, -1, 1, -1}, {1, 1}, 1},
-          {"grouped", {2, 1}, {1, 1, 1, 0}, {1, 1}, 2}};
+  return {
+      {"valid", {1, 1}, {0, 0, 0, 0}, {1, 1}, 1},     {"same", {1, 1}, {1, 1, 0, 1}, {1, 1}, 1},
+      {"strided", {2, 3}, {1, 0, 0, 1}, {1, 1}, 1},   {"dilated", {1, 1}, {1, 2, 2, 2}, {2, 2}, 1},
+      {"cropped", {1, 1}, {1, -1, 1, -1}, {1, 1}, 1}, {"grouped", {2, 1}, {1, 1, 1, 0}, {1, 1}, 2}};
 }
 
 /// As many groups as channels and filters.
