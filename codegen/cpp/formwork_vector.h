@@ -26,11 +26,14 @@
 #include <arm_neon.h>
 #endif
 
-#if defined(__GNUC__)
+#if defined(__GNUC__) && defined(__OPTIMIZE__)
 #define FW_INLINE inline __attribute__((always_inline))
+#else // debug builds compile five times as fast with calls
+#define FW_INLINE inline
+#endif
+#if defined(__GNUC__)
 #define FW_NOINLINE __attribute__((noinline))
 #else
-#define FW_INLINE inline
 #define FW_NOINLINE
 #endif
 

@@ -2,12 +2,10 @@
 
 #include "codegen/cuda/Source.h"
 #include "codegen/source/FunctionPrinter.h"
+#include "tests/support/HostCompiler.h"
 
 #include "mlir/IR/BuiltinOps.h"
-#include "llvm/ADT/SmallString.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
-#include "llvm/Support/Program.h"
 
 #include <dlfcn.h>
 
@@ -33,7 +31,7 @@ static FailureOr<std::string> sourceOf(ModuleOp module) {
   FailureOr<std::string> printed = cuda::printKernels(module);
   if (failed(printed))
     return failure();
-  std::string text = "#include \"tests/cuda/cuda_on_cpu.h\"\n\n" + *printed + "\n";
+  std::string text = *printed + "\n";
   llvm::raw_string_ostream out(text);
   bool failed = false;
   module.walk([&](func::FuncOp function) {
@@ -53,41 +51,29 @@ static FailureOr<std::string> sourceOf(ModuleOp module) {
 
 static bool isSanitized() { return getenv("FORMWORK_CUDA_SANITIZE"); }
 
+static HostCompiler makeCompiler() {
+  std::vector<std::string> options = {
+      "-std=c++17", "-O1", "-w", "-fPIC", "-march=native", "-ffp-contract=off", "-I" SOURCE_ROOT};
+  // The program is run with AddressSanitizer's library loaded before all others.
+  if (isSanitized())
+    options.insert(options.end(), {"-fsanitize=address", "-g1"});
+  return HostCompiler(isSanitized() ? SANITIZING_COMPILER : HOST_COMPILER, options,
+                      {"kernels.h", "#include \"tests/cuda/cuda_on_cpu.h\"\n"});
+}
+
+static const HostCompiler &compiler() {
+  static const HostCompiler compiler = makeCompiler();
+  return compiler;
+}
+
+void KernelLibrary::prepare() { (void)compiler(); }
+
 std::unique_ptr<KernelLibrary> KernelLibrary::create(ModuleOp module) {
   FailureOr<std::string> text = sourceOf(module);
   if (failed(text))
     return nullptr;
-  SmallString<128> source, library;
-  int file;
-  if (llvm::sys::fs::createTemporaryFile("formwork-kernels", "cpp", file, source) ||
-      llvm::sys::fs::createTemporaryFile("formwork-kernels", "so", library))
-    return nullptr;
-  llvm::raw_fd_ostream(file, /*shouldClose=*/true) << *text;
-  StringRef compiler = isSanitized() ? SANITIZING_COMPILER : HOST_COMPILER;
-  SmallVector<StringRef> command = {compiler,
-                                    "-std=c++17",
-                                    "-O1",
-                                    "-w",
-                                    "-shared",
-                                    "-fPIC",
-                                    "-march=native",
-                                    "-ffp-contract=off",
-                                    "-I" SOURCE_ROOT,
-                                    source,
-                                    "-o",
-                                    library};
-  // The program is run with AddressSanitizer's library loaded before all others.
-  if (isSanitized())
-    command.append({"-fsanitize=address", "-g1"});
-  int status = llvm::sys::ExecuteAndWait(compiler, command);
-  void *loaded = status == 0 ? dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL) : nullptr;
-  // What did not compile stays, to be looked at.
-  if (loaded)
-    llvm::sys::fs::remove(source);
-  else
-    llvm::errs() << "does not compile or load: " << source << "\n";
-  llvm::sys::fs::remove(library);
-  return loaded ? std::unique_ptr<KernelLibrary>(new KernelLibrary(loaded)) : nullptr;
+  void *library = compiler().load(SourceFile{"kernels.cpp", *text});
+  return library ? std::unique_ptr<KernelLibrary>(new KernelLibrary(library)) : nullptr;
 }
 
 KernelLibrary::Launch *KernelLibrary::launch(StringRef kernel) const {

@@ -7,6 +7,10 @@ namespace formwork::test {
 
 class KernelLibrary {
 public:
+  /// Makes what all libraries share; otherwise the first one does. To be called before processes
+  /// are forked off that create some.
+  static void prepare();
+
   /// All kernels of a module in the GPU's tile form. Null, with diagnostics or what the compiler
   /// says, if they cannot be printed or compiled.
   static std::unique_ptr<KernelLibrary> create(mlir::ModuleOp module);

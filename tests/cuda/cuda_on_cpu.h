@@ -190,9 +190,15 @@ inline void run_warp(int begin, int end) {
   } while (release(AtWarpBarrier, "a shuffle", begin, end));
 }
 
-/// Byte by byte: between variables there may be what AddressSanitizer guards.
+/// By no function of the library, for between variables there may be what AddressSanitizer guards;
+/// and eight bytes at a time, for this is done for each block.
 __attribute__((no_sanitize("address"))) inline void poison_shared() {
-  for (volatile char *byte = __start_cuda_shared; byte != __stop_cuda_shared; ++byte)
+  using Word = uint64_t __attribute__((may_alias, aligned(1)));
+  constexpr uint64_t poisoned = uint64_t(0x0101010101010101) * poison;
+  volatile char *byte = __start_cuda_shared;
+  for (; __stop_cuda_shared - byte >= int(sizeof(Word)); byte += sizeof(Word))
+    *reinterpret_cast<volatile Word *>(byte) = poisoned;
+  for (; byte != __stop_cuda_shared; ++byte)
     *byte = char(poison);
 }
 

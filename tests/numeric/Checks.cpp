@@ -19,8 +19,9 @@ using namespace mlir;
 namespace formwork::test {
 
 static constexpr double forwardTolerance = 1e-10, slopeTolerance = 1e-8, step = 1e-4;
-/// How many elements of a case are perturbed; all of them if there are no more.
-static constexpr size_t perturbed = 60;
+/// How many elements of a case are perturbed; all of them if there are no more. Where they are many,
+/// each call takes long: fewer, so that about as many elements as this are computed in all.
+static constexpr size_t mostPerturbed = 60, fewestPerturbed = 6, elementsInAll = 100'000;
 
 //===--- inputs ----------------------------------------------------------------------------------
 
@@ -189,8 +190,7 @@ static double weightedDifference(const std::vector<Array> &weights, const std::v
   return sum;
 }
 
-/// At most `perturbed` of the elements of the arguments at `positions`, as (which position,
-/// element).
+/// Some of the elements of the arguments at `positions`, as (which position, element).
 static std::vector<std::pair<size_t, size_t>> sample(const std::vector<Array> &arguments,
                                                      const std::vector<size_t> &positions) {
   std::vector<std::pair<size_t, size_t>> all;
@@ -199,7 +199,9 @@ static std::vector<std::pair<size_t, size_t>> sample(const std::vector<Array> &a
       all.emplace_back(i, j);
   std::mt19937 random(all.size());
   std::shuffle(all.begin(), all.end(), random);
-  all.resize(std::min(all.size(), perturbed));
+  size_t affordable = elementsInAll / std::max<size_t>(all.size(), 1);
+  size_t count = std::clamp(affordable, fewestPerturbed, mostPerturbed);
+  all.resize(std::min(all.size(), count));
   return all;
 }
 

@@ -6,11 +6,9 @@
 #include "codegen/package/Header.h"
 #include "tests/numeric/Buffer.h"
 #include "tests/numeric/EntryProgram.h"
+#include "tests/support/HostCompiler.h"
 
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
-#include "llvm/Support/Path.h"
-#include "llvm/Support/Program.h"
 
 #include <cstring>
 #include <dlfcn.h>
@@ -20,21 +18,9 @@ using namespace mlir;
 namespace formwork::test {
 
 namespace {
-class Library {
-public:
-  explicit Library(StringRef path) : handle(dlopen(path.str().c_str(), RTLD_NOW | RTLD_LOCAL)) {
-    if (!handle)
-      llvm::report_fatal_error(llvm::Twine("cannot load what was compiled: ") + dlerror());
-  }
-  void *find(const std::string &symbol) { return dlsym(handle, symbol.c_str()); }
-
-private:
-  void *handle; // For the life of the process.
-};
-
 class CppProgram : public EntryProgram {
 public:
-  CppProgram(Library library, std::unique_ptr<Program> object, llvm::StringMap<Symbols> symbols,
+  CppProgram(void *library, std::unique_ptr<Program> object, llvm::StringMap<Symbols> symbols,
              int64_t symbolCount)
       : EntryProgram(std::move(symbols), symbolCount), library(library), object(std::move(object)) {
   }
@@ -49,7 +35,7 @@ public:
   }
 
 private:
-  void *lookup(const std::string &symbol) override { return library.find(symbol); }
+  void *lookup(const std::string &symbol) override { return dlsym(library, symbol.c_str()); }
 
   /// What is not a number is not told apart.
   static void compare(StringRef function, ArrayRef<Array> got, ArrayRef<Array> wanted) {
@@ -60,58 +46,24 @@ private:
                                    " where the object computes " + llvm::formatv("{0}", b).str());
   }
 
-  Library library;
+  void *library; // For the life of the process.
   std::unique_ptr<Program> object;
 };
 
-/// g++ and what it is told, with the warnings that a product must not have. Optimizing loops would
-/// take two thirds of its time, and changes no bit. The vectors' header turns psabi off by a
-/// pragma, which a precompiled header loses.
-const char *const compiler[] = {"g++",     "-std=c++17", "-O1",           "-fno-tree-loop-optimize",
-                                "-fPIC",   "-Wall",      "-Wextra",       "-Wpedantic",
-                                "-Werror", "-Wno-psabi", "-march=native", "-ffp-contract=off"};
-
-void compileWith(ArrayRef<std::string> arguments, StringRef folder) {
-  auto path = llvm::sys::findProgramByName(compiler[0]);
-  if (!path)
-    llvm::report_fatal_error("there is no g++");
-  SmallVector<StringRef> words(std::begin(compiler), std::end(compiler));
-  words.append(arguments.begin(), arguments.end());
-  if (llvm::sys::ExecuteAndWait(*path, words) != 0)
-    llvm::report_fatal_error("does not compile: " + folder);
-}
-
-class Folder {
-public:
-  Folder() {
-    if (llvm::sys::fs::createUniqueDirectory("formwork-cpp", path))
-      llvm::report_fatal_error("no temporary folder");
-  }
-  ~Folder() { (void)llvm::sys::fs::remove_directories(path); }
-  Folder(const Folder &) = delete;
-
-  std::string file(const llvm::Twine &name) const { return (path + "/" + name).str(); }
-  void write(const llvm::Twine &name, StringRef text) const {
-    std::error_code code;
-    llvm::raw_fd_ostream(file(name), code) << text;
-    if (code)
-      llvm::report_fatal_error("cannot write " + llvm::Twine(file(name)) + ": " + code.message());
-  }
-
-  llvm::SmallString<64> path;
-};
+/// With the warnings that a product must not have, but for psabi's, which the vectors' header turns
+/// off by a pragma that a precompiled header loses. Not optimized: that takes twice as long, and
+/// changes no bit.
+const std::string options[] = {
+    "-std=c++17", "-O0",     "-fPIC",      "-Wall",         "-Wextra",
+    "-Wpedantic", "-Werror", "-Wno-psabi", "-march=native", "-ffp-contract=off"};
 
 class CppExecutor : public Executor {
 public:
   StringRef name() const override { return "cpp"; }
 
-  /// The vectors' header takes as long to read as what includes it: it is read once, for all.
   void prepare() override {
-    if (vectors)
-      return;
-    vectors.emplace();
-    vectors->write("formwork_vector.h", vectorHeader());
-    compileWith({"-x", "c++-header", vectors->file("formwork_vector.h")}, vectors->path);
+    if (!compiler)
+      compiler.emplace("g++", options, SourceFile{"formwork_vector.h", vectorHeader().str()});
   }
 
   bool sumsAlikeWithUnknownSizes() const override { return false; }
@@ -131,29 +83,17 @@ public:
       return nullptr;
     std::string header = package::printHeader(
         package::describe(source->entries, source->target, layout, entryPrefix));
-    return std::make_unique<CppProgram>(build(*source, header), std::move(object),
-                                        std::move(symbols), count);
+    std::vector<SourceFile> files = source->files;
+    files.push_back({std::string(entryPrefix) + ".h", header});
+    prepare();
+    void *library = compiler->load(files);
+    if (!library)
+      return nullptr;
+    return std::make_unique<CppProgram>(library, std::move(object), std::move(symbols), count);
   }
 
 private:
-  Library build(const CppSource &source, StringRef header) const {
-    Folder folder;
-    folder.write(entryPrefix + llvm::Twine(".h"), header);
-    std::string library = folder.file("table.so");
-    std::vector<std::string> arguments = {"-include", vectors->file("formwork_vector.h"),
-                                          "-I",       vectors->path.str().str(),
-                                          "-shared",  "-o",
-                                          library};
-    for (const SourceFile &file : source.files) {
-      folder.write(file.name, file.text);
-      if (StringRef(file.name).ends_with(".cpp"))
-        arguments.push_back(folder.file(file.name));
-    }
-    compileWith(arguments, folder.path);
-    return Library(library);
-  }
-
-  std::optional<Folder> vectors;
+  std::optional<HostCompiler> compiler;
 };
 } // namespace
 

@@ -1,6 +1,7 @@
 // The GPU's kernels as an executor, run on the CPU.
 #include "ir/Machine.h"
 #include "tests/cuda/CallKernels.h"
+#include "tests/cuda/KernelLibrary.h"
 #include "tests/numeric/EntryProgram.h"
 
 using namespace mlir;
@@ -11,6 +12,7 @@ namespace {
 class CudaExecutor : public Executor {
 public:
   StringRef name() const override { return "cuda"; }
+  void prepare() override { KernelLibrary::prepare(); }
   bool sumsAlikeWithUnknownSizes() const override { return false; }
 
   std::unique_ptr<Program> compilePure(ModuleOp module) override {

@@ -127,7 +127,6 @@ std::unique_ptr<Executor> makeReferenceExecutor(std::optional<Fault> fault) {
 std::vector<std::unique_ptr<Executor>> makeExecutors() {
   std::vector<std::unique_ptr<Executor>> executors;
   executors.push_back(makeReferenceExecutor());
-  executors.push_back(makeCpuExecutor());
   executors.push_back(makeCppExecutor());
   return executors;
 }

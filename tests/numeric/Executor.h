@@ -60,14 +60,14 @@ std::unique_ptr<Executor> makeReferenceExecutor(std::optional<Fault> fault = std
 /// Its arena comes poisoned too, between canaries.
 std::unique_ptr<Executor> makeCpuExecutor();
 
-/// The same by way of C++ source, compiled by g++. Ends the process where its results are not the
-/// bits that the object of makeCpuExecutor computes.
+/// The same and, beside it, its C++ source compiled by g++. Ends the process where the source's
+/// results are not the bits that the object computes: its rows are makeCpuExecutor's rows too.
 std::unique_ptr<Executor> makeCppExecutor();
 
 /// The GPU's kernels, printed as CUDA C++ and run on the CPU.
 std::unique_ptr<Executor> makeCudaExecutor();
 
-/// One for each pipeline there is but that one, whose rows are a program of their own.
+/// Those whose rows are every pipeline's rows, but for that one's, which are a program of their own.
 std::vector<std::unique_ptr<Executor>> makeExecutors();
 
 /// Ops that only the tests know, added to a context that has the fw dialect.
