@@ -53,6 +53,7 @@ private:
   std::string printGlobal(memref::GlobalOp global);
   LogicalResult printKernels();
   LogicalResult printHosts();
+  void printGlobals();
   std::string describeKernel(func::FuncOp kernel);
   std::vector<SourceFile> files();
 
@@ -273,11 +274,32 @@ std::vector<SourceFile> ModulePrinter::files() {
   return result;
 }
 
+static bool mentions(StringRef text, StringRef identifier) {
+  auto continues = [](char c) { return llvm::isAlnum(c) || c == '_'; };
+  for (size_t at = 0; (at = text.find(identifier, at)) != StringRef::npos; ++at)
+    if ((at == 0 || !continues(text[at - 1])) &&
+        (at + identifier.size() == text.size() || !continues(text[at + identifier.size()])))
+      return true;
+  return false;
+}
+
+/// Those that something printed reads: what has no elements may be nobody's, and compilers warn.
+void ModulePrinter::printGlobals() {
+  std::string all = mathematics + hosts + launchers;
+  for (const Function &kernel : kernels)
+    all += kernel.definition;
+  module.walk([&](memref::GlobalOp global) {
+    Symbols &symbols = global->getParentOp() == module ? hostSymbols : kernelSymbols;
+    if (mentions(all, symbols[global.getName()]))
+      globals += printGlobal(global);
+  });
+}
+
 FailureOr<CppSource> ModulePrinter::print() {
   nameSymbols();
-  module.walk([&](memref::GlobalOp global) { globals += printGlobal(global); });
   if (failed(printKernels()) || failed(printHosts()))
     return failure();
+  printGlobals();
   return CppSource{files(), std::move(entries), target};
 }
 
