@@ -4,6 +4,10 @@
 
 #include "codegen/Codegen.h"
 
+namespace mlir {
+class OpPassManager;
+} // namespace mlir
+
 namespace formwork {
 
 /// A value of --target.
@@ -55,6 +59,10 @@ public:
                                                      const Machine &machine) const {
     return MatrixLayout();
   }
+
+  /// Adds what a machine has done to kernels and launches on tensors, before memory is planned. Code
+  /// for the CPU that lies beside an accelerator's runs the same kernels in the same memory.
+  virtual void addKernelPasses(mlir::OpPassManager &pipeline) const {}
 
   /// From planned kernels to objects, for all of `machines` in one. Consumes the module.
   virtual mlir::FailureOr<Artifact> compile(mlir::ModuleOp module, llvm::ArrayRef<Machine> machines,

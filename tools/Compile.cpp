@@ -128,7 +128,11 @@ static LogicalResult lowerToFw(ModuleOp module, const CompileOptions &options) {
 }
 
 static LogicalResult lowerToKernels(ModuleOp module, const CompileOptions &options) {
-  return lower(module, [&](OpPassManager &passes) { buildKernelsPipeline(passes, options.fuse); });
+  return lower(module, [&](OpPassManager &passes) {
+    buildKernelsPipeline(passes, options.fuse);
+    if (const Target *accelerator = chosen(options).accelerator)
+      accelerator->addKernelPasses(passes);
+  });
 }
 
 /// Adds a note for each layer that holds memory where most is held.

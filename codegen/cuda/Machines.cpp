@@ -1,6 +1,7 @@
 // The GPUs that --target can name, and what --emit can show of their code.
 #include "codegen/Target.h"
 #include "codegen/cuda/Code.h"
+#include "codegen/cuda/Passes.h"
 
 using namespace mlir;
 
@@ -30,6 +31,10 @@ class GPUs : public Target {
 public:
   ArrayRef<Machine> machines() const override { return machineTable; }
   bool isAccelerator() const override { return true; }
+
+  void addKernelPasses(OpPassManager &pipeline) const override {
+    buildCUDAKernelsPipeline(pipeline);
+  }
 
   FailureOr<Artifact> compile(ModuleOp module, ArrayRef<Machine> machines,
                               const TargetOptions &options) const override {

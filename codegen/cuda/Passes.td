@@ -28,6 +28,11 @@ def CUDASplitSums : Pass<"fw-cuda-split-sums", "::mlir::ModuleOp"> {
   ];
 }
 
+def CUDAUniteUpdates : Pass<"fw-cuda-unite-updates", "::mlir::ModuleOp"> {
+  let summary = "One launch for the pointwise updates of all variables at a function's end";
+  let description = [{ Between the kernels and the plan pipeline: launches move to the end. }];
+}
+
 def PrintCUDA : Pass<"fw-print-cuda", "::mlir::ModuleOp"> {
   let summary = "Print kernels in the GPU's tile form as CUDA C++, to standard output";
   let description = [{ For tests: changes nothing. }];

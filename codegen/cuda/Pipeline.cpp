@@ -1,4 +1,4 @@
-// From kernels to the GPU's tile form.
+// From the kernels of any target to those that suit a GPU, and from there to its tile form.
 #include "codegen/cuda/Passes.h"
 #include "codegen/kernel/Passes.h"
 #include "ir/Rewriting.h"
@@ -8,6 +8,11 @@
 using namespace mlir;
 
 namespace formwork {
+
+void buildCUDAKernelsPipeline(OpPassManager &pipeline) {
+  pipeline.addPass(createCUDASplitSums());
+  pipeline.addPass(createCUDAUniteUpdates());
+}
 
 void buildCUDATilePipeline(OpPassManager &pipeline, bool tf32) {
   pipeline.addPass(createCUDATile({tf32}));

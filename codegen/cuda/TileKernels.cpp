@@ -36,6 +36,8 @@ public:
 private:
   LogicalResult writeBlockCount();
   LogicalResult writeBody();
+  Values firstBlocks(Writing &state);
+  void writeGroups(Writing &state, ArrayRef<Group> groups, ArrayRef<Value> firsts, Value block);
   LogicalResult checkShared(int64_t bytes);
   bool fitsNarrowIndices();
 
@@ -62,6 +64,20 @@ static std::string describe(const Group &group) {
   return "a block for each tile of " + std::to_string(shape.rows) + " x " +
          std::to_string(shape.columns) + ", summed in slices of " + std::to_string(shape.depth) +
          (group.tiles->tensorCores ? " by tensor cores" : "");
+}
+
+static std::string describe(ArrayRef<Group> groups) {
+  std::string text;
+  while (!groups.empty()) {
+    std::string form = describe(groups.front());
+    size_t alike =
+        llvm::find_if(groups, [&](const Group &group) { return describe(group) != form; }) -
+        groups.begin();
+    text += (text.empty() ? "" : "; then ") + (alike > 1 ? std::to_string(alike) + " times " : "") +
+            form;
+    groups = groups.drop_front(alike);
+  }
+  return text;
 }
 
 LogicalResult KernelWriter::writeBlockCount() {
@@ -117,7 +133,37 @@ bool KernelWriter::fitsNarrowIndices() {
   return narrow;
 }
 
-/// The blocks of groups follow one another.
+/// The blocks of groups follow one another: the number of each one's first.
+Values KernelWriter::firstBlocks(Writing &state) {
+  Values firsts{state.writer.index(0)};
+  for (const Group &group : ArrayRef(plan.groups).drop_back())
+    firsts.push_back(state.writer.add(firsts.back(), writerOf(state, group)->blocks()));
+  return firsts;
+}
+
+/// What a block computes of the group that it is of, which is found by halves.
+void KernelWriter::writeGroups(Writing &state, ArrayRef<Group> groups, ArrayRef<Value> firsts,
+                               Value block) {
+  if (groups.empty() || state.evaluator.failed() || state.hasFailed)
+    return;
+  Writer &writer = state.writer;
+  if (groups.size() == 1) {
+    writerOf(state, groups.front())->write(writer.make<arith::SubIOp>(block, firsts.front()));
+    return state.evaluator.forgetAll();
+  }
+  size_t half = (groups.size() + 1) / 2;
+  auto first = [&] {
+    writeGroups(state, groups.take_front(half), firsts.take_front(half), block);
+    return Values();
+  };
+  auto second = [&] {
+    writeGroups(state, groups.drop_front(half), firsts.drop_front(half), block);
+    return Values();
+  };
+  Value isBefore = writer.make<arith::CmpIOp>(arith::CmpIPredicate::slt, block, firsts[half]);
+  writer.branch(isBefore, {}, first, second);
+}
+
 LogicalResult KernelWriter::writeBody() {
   std::string name = source.getName().str();
   source.setName(name + ".tensors");
@@ -125,10 +171,7 @@ LogicalResult KernelWriter::writeBody() {
   ImplicitLocOpBuilder builder(source.getLoc(), OpBuilder::atBlockBegin(&function.front()));
   function->setAttr("gpu.kernel", builder.getUnitAttr());
   function->setAttr("fw.threads", builder.getI64IntegerAttr(plan.threads));
-  std::string form;
-  for (const Group &group : plan.groups)
-    form += (form.empty() ? "" : "; then ") + describe(group);
-  function->setAttr("fw.form", builder.getStringAttr(form));
+  function->setAttr("fw.form", builder.getStringAttr(describe(plan.groups)));
   if (fitsNarrowIndices())
     function->setAttr("fw.narrow", builder.getUnitAttr());
   // What is reused from registers must stay there: spills are refused.
@@ -142,29 +185,7 @@ LogicalResult KernelWriter::writeBody() {
   Value thread = gpu::ThreadIdOp::create(builder, gpu::Dimension::x);
   Value block = gpu::BlockIdOp::create(builder, gpu::Dimension::x);
   Writing state(kernel, writer, evaluator, outputs, thread, plan.threads);
-  std::function<void(ArrayRef<Group>, Value)> write;
-  write = [&](ArrayRef<Group> groups, Value first) {
-    if (groups.empty() || evaluator.failed() || state.hasFailed)
-      return;
-    auto writing = writerOf(state, groups.front());
-    Value own = writer.make<arith::SubIOp>(block, first);
-    if (groups.size() == 1)
-      return writing->write(own);
-    Value next = writer.add(first, writing->blocks());
-    Value isOwn = writer.make<arith::CmpIOp>(arith::CmpIPredicate::slt, block, next);
-    auto here = [&] {
-      writing->write(own);
-      evaluator.forgetAll();
-      return Values();
-    };
-    auto others = [&] {
-      write(groups.drop_front(), next);
-      evaluator.forgetAll();
-      return Values();
-    };
-    writer.branch(isOwn, {}, here, others);
-  };
-  write(plan.groups, writer.index(0));
+  writeGroups(state, plan.groups, firstBlocks(state), block);
   func::ReturnOp::create(builder);
   return failure(evaluator.failed() || state.hasFailed || failed(checkShared(state.sharedUsed)));
 }

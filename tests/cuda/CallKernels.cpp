@@ -101,8 +101,6 @@ static void callLibrary(ModuleOp module, const KernelLibrary &library) {
     KernelCaller(kernel, library.launch(kernel.getName())).write();
 }
 
-void splitKernels(OpPassManager &passes) { passes.addPass(createCUDASplitSums()); }
-
 LogicalResult callKernelsOnCpu(ModuleOp planned) {
   PassManager passes(planned.getContext());
   buildCUDATilePipeline(passes);

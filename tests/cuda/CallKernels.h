@@ -13,7 +13,4 @@ namespace formwork::test {
 /// module runs in this process only.
 mlir::LogicalResult callKernelsOnCpu(mlir::ModuleOp planned);
 
-/// What comes before memory is planned.
-void splitKernels(mlir::OpPassManager &passes);
-
 } // namespace formwork::test

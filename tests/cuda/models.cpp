@@ -5,6 +5,7 @@
 // Every call starts from the same state. Both sum in orders of their own: sums of n terms differ by
 // about sqrt(n) roundings of the largest, and what follows spreads that over a layer's results.
 // Hence what is allowed is 5e-5 (for n = 4096 and a few layers) of a buffer's largest element.
+#include "codegen/cuda/Passes.h"
 #include "tests/codegen/Compiled.h"
 #include "tests/cuda/CallKernels.h"
 
@@ -129,7 +130,7 @@ void Comparison::TestBody() {
   pipeline.differentiate = pipeline.unoptimized = false;
   cpu = Compiled::create((*text)->getBuffer().str(), pipeline);
   pipeline.manyThreads = true;
-  pipeline.beforePlan = splitKernels;
+  pipeline.beforePlan = buildCUDAKernelsPipeline;
   pipeline.schedule = callKernelsOnCpu;
   cuda = Compiled::create((*text)->getBuffer().str(), pipeline);
   ASSERT_TRUE(cpu && cuda) << path;

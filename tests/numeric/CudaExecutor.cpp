@@ -1,4 +1,5 @@
 // The GPU's kernels as an executor, run on the CPU.
+#include "codegen/cuda/Passes.h"
 #include "ir/Machine.h"
 #include "tests/cuda/CallKernels.h"
 #include "tests/cuda/KernelLibrary.h"
@@ -18,7 +19,7 @@ public:
   std::unique_ptr<Program> compilePure(ModuleOp module) override {
     module->setAttr(manyThreadsAttr, UnitAttr::get(module.getContext()));
     llvm::StringMap<Symbols> symbols = makeEntries(module);
-    if (failed(planKernels(module, splitKernels)) || failed(callKernelsOnCpu(module)))
+    if (failed(planKernels(module, buildCUDAKernelsPipeline)) || failed(callKernelsOnCpu(module)))
       return nullptr;
     return loadObject(module, std::move(symbols), symbolCount(module));
   }
