@@ -1,8 +1,9 @@
 """Compares random models with Keras until every value of every argument was compared twice.
 
-    run.py [--models 400] [--seed 0] [--only SEED] [--layers GRU,LSTM]
+    run.py [--models 400] [--seed 0] [--minutes M] [--only SEED] [--layers GRU,LSTM]
 
-A run of fewer models compares the first of the same sequence, and covers what those cover.
+A run of fewer models compares the first of the same sequence, and covers what those cover. So does
+one whose time is up; how many it compared, it says.
 Models are drawn from their seeds, in two processes. A model that fails is made smaller while it
 still fails and written to differential-failures/ in the build folder; a fixed one is kept in
 regressions/, which is compared first in every run.
@@ -10,11 +11,14 @@ regressions/, which is compared first in every run.
 
 import argparse
 import concurrent.futures
+import itertools
 import json
+import math
 import multiprocessing
 import os
 import pathlib
 import sys
+import time
 import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -44,6 +48,11 @@ def compare_one(spec):
     return None
 
 
+def compare_in_time(spec, end):
+    """The result of compare_one, in a tuple, which is empty where the time `end` has come."""
+    return (compare_one(spec),) if time.monotonic() < end else ()
+
+
 def load_keras():
     """Its objects stay: the collection before each model need not go through them."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -61,13 +70,17 @@ def two_processes():
     return concurrent.futures.ProcessPoolExecutor(2, mp_context=spawn, initializer=load_keras)
 
 
-def compare_all(specs):
-    """Each specification with why it fails, or None. New processes now and then, since TensorFlow
-    gives back little memory; not by max_tasks_per_child, with which Python 3.11's pools may hang."""
+def compare_all(specs, end):
+    """Each specification that is begun before the time `end`, with why it fails, or None. New
+    processes now and then, since TensorFlow gives back little memory; not by max_tasks_per_child,
+    with which Python 3.11's pools may hang."""
     for start in range(0, len(specs), 70):
+        if time.monotonic() >= end:
+            return
         some = specs[start : start + 70]
         with two_processes() as pool:
-            yield from zip(some, pool.map(compare_one, some))
+            results = pool.map(compare_in_time, some, itertools.repeat(end))
+            yield from ((spec, result[0]) for spec, result in zip(some, results) if result)
 
 
 def smaller(spec):
@@ -139,6 +152,7 @@ def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     options.add_argument("--models", type=int, default=ALL)
     options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--minutes", type=float, default=math.inf, help="begin no model after so long")
     options.add_argument("--layers", type=lambda names: names.split(","), help="draw these above all")
     options.add_argument("--only", type=int, help="compare one seed of the sequence")
     options.add_argument("--file", type=pathlib.Path, help="compare one specification")
@@ -151,8 +165,9 @@ def main():
     if options.file:
         regressions, specs = [json.loads(options.file.read_text())], []
 
-    failed = []
-    for spec, reason in compare_all(regressions + specs):
+    failed, compared = [], []
+    for spec, reason in compare_all(regressions + specs, time.monotonic() + 60 * options.minutes):
+        compared.append(spec)
         if reason:
             failed.append((spec, reason))
             print(f"model {spec['seed']} ({len(spec['nodes'])} layers): {reason}", flush=True)
@@ -161,13 +176,16 @@ def main():
             for spec, reason in failed:
                 print(f"model {spec['seed']} is kept as {keep_failure(spec, reason, pool)}", flush=True)
     different = [spec for spec, _ in failed]
-    compared = [s for s in specs if s not in different]
-    whole = options.models >= ALL and options.only is None and options.file is None
-    least = print_coverage(compared) if whole else ENOUGH
+    alike = [s for s in specs if s in compared and s not in different]
+    count = len(regressions) + len(specs)
+    if len(compared) < count:
+        print(f"{len(compared)} of {count} models in {options.minutes:g} minutes")
+    whole = options.models >= ALL and options.only is None and options.file is None and len(compared) == count
+    least = print_coverage(alike) if whole else ENOUGH
     complete = least >= ENOUGH
     if not complete:
         print(f"a value was compared {least} times, not {ENOUGH}")
-    print(f"{len(regressions) + len(specs) - len(failed)} passed, {len(failed) + (not complete)} failed")
+    print(f"{len(compared) - len(failed)} passed, {len(failed) + (not complete)} failed")
     return 1 if failed or not complete else 0
 
 
