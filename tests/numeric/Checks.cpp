@@ -62,6 +62,7 @@ static void fillOperands(const Row &row, Arrays &operands, std::mt19937 &random)
 struct CompiledRow::Case {
   std::string suffix;
   Instance instance;
+  bool secondOrder; ///< Whether the gradient of the gradient is checked.
   /// Cotangent of %y; cotangents of the gradients, one for each operand with a gradient.
   Array seed;
   std::vector<Array> weights;
@@ -115,7 +116,8 @@ CompiledRow::CompiledRow(const Row &row, Executor &executor, MLIRContext &contex
     for (Array &weight : one.weights)
       cotangents.push_back(&weight);
     fill(cotangents, -1, 1, random);
-    text += functionsOf(row, one.instance, one.suffix);
+    one.secondOrder = i % executor.shapesPerSecondOrder() == 0;
+    text += functionsOf(row, one.instance, one.suffix, one.secondOrder);
   }
   llvm::raw_string_ostream said(refusal);
   ScopedDiagnosticHandler listen(&context, [&](Diagnostic &diagnostic) {
@@ -245,7 +247,7 @@ Findings CompiledRow::gradient() {
 
 Findings CompiledRow::secondOrder() {
   return forEachCase([&](Case &one, Findings &findings) {
-    if (!hasSlope(one.instance))
+    if (!one.secondOrder || !hasSlope(one.instance))
       return;
     std::vector<Array> arguments = one.withSeed(), all = arguments;
     llvm::append_range(all, one.weights);

@@ -83,6 +83,7 @@ public:
 
   StringRef name() const override { return "reference"; }
   bool sumsAlikeWithUnknownSizes() const override { return true; }
+  size_t shapesPerSecondOrder() const override { return 1; }
 
   std::unique_ptr<Program> compilePure(ModuleOp module) override {
     PassManager reference(module.getContext());

@@ -30,13 +30,17 @@ public:
 
   virtual llvm::StringRef name() const = 0;
 
-  /// Makes what all that is compiled shares. Called before each row's process starts; only the first
-  /// call has anything to do.
+  /// Makes what all that is compiled shares. Called before each row's process starts; only the
+  /// first call has anything to do.
   virtual void prepare() {}
 
   /// Whether sums are the same, bit by bit, if dimensions are not known before a function runs. Not
   /// where loops are cut to fit the sizes.
   virtual bool sumsAlikeWithUnknownSizes() const = 0;
+
+  /// The gradient of the gradient is checked for the first of so many shapes: its functions take
+  /// most of the time to compile, and their kernels are of the same kinds.
+  virtual size_t shapesPerSecondOrder() const { return 3; }
 
   /// Null, with diagnostics emitted, if the module does not compile. Changes the module.
   std::unique_ptr<Program> compile(mlir::ModuleOp module);
@@ -67,7 +71,8 @@ std::unique_ptr<Executor> makeCppExecutor();
 /// The GPU's kernels, printed as CUDA C++ and run on the CPU.
 std::unique_ptr<Executor> makeCudaExecutor();
 
-/// Those whose rows are every pipeline's rows, but for that one's, which are a program of their own.
+/// Those whose rows are every pipeline's rows, but for that one's, which are a program of their
+/// own.
 std::vector<std::unique_ptr<Executor>> makeExecutors();
 
 /// Ops that only the tests know, added to a context that has the fw dialect.

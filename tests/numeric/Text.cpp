@@ -71,7 +71,8 @@ static std::string curvature(const Values &slopes, const Values &sources, Values
   return text;
 }
 
-std::string functionsOf(const Row &row, const Instance &instance, const std::string &suffix) {
+std::string functionsOf(const Row &row, const Instance &instance, const std::string &suffix,
+                        bool secondOrder) {
   Values parameters, y, sources, slopes;
   for (auto [i, operand] : llvm::enumerate(instance.operands))
     parameters.add(llvm::formatv("%{0}", i), operand.type());
@@ -88,6 +89,8 @@ std::string functionsOf(const Row &row, const Instance &instance, const std::str
   parameters.add("%seed", y.types[0]);
   body += gradient(slopes, "%y", "%seed", y.types[0], sources);
   text += function("slope_" + suffix, parameters, body, slopes);
+  if (!secondOrder)
+    return text;
 
   sources.add("%seed", y.types[0]);
   for (auto [k, type] : llvm::enumerate(slopes.types))

@@ -15,7 +15,9 @@ std::vector<size_t> differentiatedOperands(const Instance &instance);
 ///   @forward_N(x)                   %y
 ///   @slope_N(x, seed)               the gradients g of sum(%y * seed)
 ///   @curvature_N(x, seed, weights)  the gradients of sum(g * weights) by x and seed
-std::string functionsOf(const Row &row, const Instance &instance, const std::string &suffix);
+/// The last only if `secondOrder`.
+std::string functionsOf(const Row &row, const Instance &instance, const std::string &suffix,
+                        bool secondOrder);
 
 /// Adds @general_F for each forward and slope function F: the same with the `?` that the row
 /// allows.
