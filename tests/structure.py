@@ -106,9 +106,10 @@ def includes_of(path, found):
 
 def precompiled(header, folder):
     """How to tell the compiler that a heavy header, which this one includes itself, has been read."""
+    included = includes_of(header, set())
     for name in HEAVY:
         file = precompiled_file(name, folder)
-        if file.exists() and name in includes_of(header, set()):
+        if name in included and file.exists():
             return ["-include-pch", str(file)]
     return []
 

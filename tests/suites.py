@@ -17,6 +17,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 PYTHON = sys.executable
+SANITIZED = "cuda_kernel_test"
 GOOGLE_PASSED = r"^\[  PASSED  \] (\d+) tests?\."
 GOOGLE_FAILED = r"^\[  FAILED  \] (\d+) tests?, listed below"
 
@@ -40,9 +41,6 @@ def google_tests():
                 passed=GOOGLE_PASSED,
                 failed=GOOGLE_FAILED,
             )
-
-
-SANITIZED = "cuda_kernel_test"
 
 
 def sanitized(program, minutes):

@@ -50,7 +50,7 @@ public:
 
 private:
   void nameSymbols();
-  std::string printGlobal(memref::GlobalOp global);
+  std::string printGlobal(memref::GlobalOp global, StringRef name);
   LogicalResult printKernels();
   LogicalResult printHosts();
   void printGlobals();
@@ -107,13 +107,12 @@ static std::string elementText(Attribute value) {
                                  : integerLiteral(bits, /*isSigned=*/true).text;
 }
 
-std::string ModulePrinter::printGlobal(memref::GlobalOp global) {
+std::string ModulePrinter::printGlobal(memref::GlobalOp global, StringRef name) {
   MemRefType type = global.getType();
-  Symbols &symbols = global->getParentOp() == module ? hostSymbols : kernelSymbols;
   auto values = cast<DenseElementsAttr>(*global.getInitialValue());
   std::string text = "alignas(64) " + std::string(global.getConstant() ? "const " : "") +
-                     language.elementType(type.getElementType()) + " " + symbols[global.getName()] +
-                     "[" + std::to_string(std::max<int64_t>(type.getNumElements(), 1)) + "] = {";
+                     language.elementType(type.getElementType()) + " " + name.str() + "[" +
+                     std::to_string(std::max<int64_t>(type.getNumElements(), 1)) + "] = {";
   bool zeros = values.isSplat() && elementText(values.getSplatValue<Attribute>()) == "0.0f";
   zeros |= values.isSplat() && elementText(values.getSplatValue<Attribute>()) == "0";
   size_t column = text.size();
@@ -274,24 +273,18 @@ std::vector<SourceFile> ModulePrinter::files() {
   return result;
 }
 
-static bool mentions(StringRef text, StringRef identifier) {
-  auto continues = [](char c) { return llvm::isAlnum(c) || c == '_'; };
-  for (size_t at = 0; (at = text.find(identifier, at)) != StringRef::npos; ++at)
-    if ((at == 0 || !continues(text[at - 1])) &&
-        (at + identifier.size() == text.size() || !continues(text[at + identifier.size()])))
-      return true;
-  return false;
-}
-
 /// Those that something printed reads: what has no elements may be nobody's, and compilers warn.
 void ModulePrinter::printGlobals() {
-  std::string all = mathematics + hosts + launchers;
-  for (const Function &kernel : kernels)
-    all += kernel.definition;
+  auto isRead = [&](StringRef name) {
+    return hasWord(mathematics, name) || hasWord(hosts, name) || hasWord(launchers, name) ||
+           llvm::any_of(kernels,
+                        [&](const Function &kernel) { return hasWord(kernel.definition, name); });
+  };
   module.walk([&](memref::GlobalOp global) {
     Symbols &symbols = global->getParentOp() == module ? hostSymbols : kernelSymbols;
-    if (mentions(all, symbols[global.getName()]))
-      globals += printGlobal(global);
+    StringRef name = symbols[global.getName()];
+    if (isRead(name))
+      globals += printGlobal(global, name);
   });
 }
 

@@ -183,8 +183,8 @@ void Union::launch(func::FuncOp kernel) {
     llvm::append_range(types, launch.getResultTypes());
     llvm::append_range(overwrites, launch.getOverwrites());
   }
-  OpBuilder builder(launches.front()->getBlock()->getTerminator());
   LaunchOp first = launches.front();
+  OpBuilder builder(first->getBlock()->getTerminator());
   auto name = SymbolRefAttr::get(first.getKernel().getRootReference(),
                                  FlatSymbolRefAttr::get(kernel.getNameAttr()));
   auto united = LaunchOp::create(builder, first.getLoc(), types, name, read, outputs,

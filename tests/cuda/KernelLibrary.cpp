@@ -52,8 +52,7 @@ static FailureOr<std::string> sourceOf(ModuleOp module) {
 static bool isSanitized() { return getenv("FORMWORK_CUDA_SANITIZE"); }
 
 static HostCompiler makeCompiler() {
-  std::vector<std::string> options = {
-      "-std=c++17", "-O1", "-w", "-fPIC", "-march=native", "-ffp-contract=off", "-I" SOURCE_ROOT};
+  std::vector<std::string> options = {"-O1", "-w", "-I" SOURCE_ROOT};
   // The program is run with AddressSanitizer's library loaded before all others.
   if (isSanitized())
     options.insert(options.end(), {"-fsanitize=address", "-g1"});

@@ -54,9 +54,7 @@ private:
 /// vectors' header turns off by a pragma that a precompiled header loses. Not optimized: that takes
 /// twice as long, and changes no bit.
 const std::string options[] = {
-    "-std=c++17", "-O0",        "-march=native", "-ffp-contract=off",
-    "-fPIC",      "-Wall",      "-Wextra",       "-Wunused-const-variable=1",
-    "-Werror",    "-Wpedantic", "-Wno-psabi"};
+    "-O0", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wunused-const-variable=1", "-Wno-psabi"};
 
 class CppExecutor : public Executor {
 public:

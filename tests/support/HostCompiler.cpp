@@ -55,7 +55,8 @@ HostCompiler::HostCompiler(llvm::StringRef name, llvm::ArrayRef<std::string> opt
 }
 
 bool HostCompiler::run(llvm::ArrayRef<std::string> arguments) const {
-  llvm::SmallVector<llvm::StringRef> words = {program};
+  llvm::SmallVector<llvm::StringRef> words = {program, "-std=c++17", "-fPIC", "-march=native",
+                                              "-ffp-contract=off"};
   words.append(options.begin(), options.end());
   words.append(arguments.begin(), arguments.end());
   return llvm::sys::ExecuteAndWait(program, words) == 0;
@@ -64,8 +65,8 @@ bool HostCompiler::run(llvm::ArrayRef<std::string> arguments) const {
 void *HostCompiler::load(llvm::ArrayRef<SourceFile> files) const {
   TemporaryFolder own;
   std::string library = own.file("library.so");
-  std::vector<std::string> arguments = {"-include", header,  "-I", folder.path().str(),
-                                        "-shared",  "-fPIC", "-o", library};
+  std::vector<std::string> arguments = {"-include", header, "-I",   folder.path().str(),
+                                        "-shared",  "-o",   library};
   for (const SourceFile &file : files) {
     own.write(file);
     if (llvm::StringRef(file.name).ends_with(".cpp"))

@@ -31,9 +31,10 @@ private:
 /// Not thread-safe. Processes that are forked off may compile at the same time.
 class HostCompiler {
 public:
-  /// g++ or clang++, by name or path, and what it is told. `header` stands before all that is
-  /// compiled, and is read only once: reading it takes as long as most of what is compiled. Ends
-  /// the process if it does not compile.
+  /// g++ or clang++, by name or path, and what it is told beside the language, this machine, and
+  /// that products and sums are rounded apart. `header` stands before all that is compiled, and is
+  /// read only once: reading it takes as long as most of what is compiled. Ends the process if it
+  /// does not compile.
   HostCompiler(llvm::StringRef program, llvm::ArrayRef<std::string> options,
                const SourceFile &header);
 
