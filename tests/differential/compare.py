@@ -11,8 +11,10 @@ result whose run is beyond its limit is drawn 15 times on both sides, inputs and
 otherwise each time, and then the medians are held to the limit. Errors like that spread by a factor
 of two (a standard deviation of 0.65 in logarithms), medians of 15 by one of 1.23: that alike
 implementations differ by more than two is then a matter of one in a hundred; 60 draws decide what is
-left. In float64 a result may be beyond its limit by what 64 roundings of Keras's inputs and weights
-make of it: a sum of up to 2^12 terms in another order differs by as many.
+left. Where float32 Keras's own losses are off by more than their size, it went another way than the
+exact model (cosines of vectors that are zero but for rounding do that), and what was learned on the
+way is compared in float64 alone. In float64 a result may be beyond its limit by what 64 roundings of
+Keras's inputs and weights make of it: a sum of up to 2^12 terms in another order differs by as many.
 """
 
 import os
@@ -148,6 +150,10 @@ def pairs(ours, theirs):
         yield f"metric {name}", ours["logs"][name], value
 
 
+def is_loss(what):
+    return what.startswith("metric ") and what.endswith("loss")
+
+
 def run_keras(model, floatx, inputs, batches, folder, nudge=None):
     result = reference.run(model, floatx, inputs, batches, nudge)
     return {**result, "variables": variables_of(model, folder)}
@@ -223,6 +229,8 @@ def check_float32(spec, exact, folder):
         if beyond:  # for the others what was drawn before was enough
             ours, theirs = (medians(run, exact, spec["seed"], count) for run in (run_ours, run_theirs))
             beyond = [what for what in beyond if what in find_beyond()]
+    if any(value > 1 for what, value in theirs.items() if is_loss(what)):
+        beyond = [what for what in beyond if what.startswith("prediction")]
     for what in beyond:
         check(f"float32 {what}, median of {count}", ours[what], limit(what))
 
