@@ -10,6 +10,7 @@
 #     [WEIGHTS embed|external]                # external: apart from the library, in the file that is
 #                                             # the target's property FORMWORK_WEIGHTS
 #     [OPTIMIZER o] [LOSS l] [METRICS m ...] [LEARNING_RATE r]  # in place of what the file has
+#     [FOLD_EMBEDDINGS bytes]                 # without TRAIN: so much more for faster embeddings
 #     [MAX_ARENA bytes] [SEED n])
 #   target_link_libraries(app PRIVATE NAME)   # #include <NAME.h>
 #
@@ -37,7 +38,7 @@ function(_formwork_check name)
   if(MODEL_UNPARSED_ARGUMENTS)
     _formwork_fail(${name} "'${MODEL_UNPARSED_ARGUMENTS}' is nothing it takes; it takes MODEL, TRAIN, "
                    "SAMPLE_WEIGHTS, INPUT_GRADIENTS, SIGNATURES, TARGETS, EMIT, WEIGHTS, OPTIMIZER, LOSS, "
-                   "METRICS, LEARNING_RATE, MAX_ARENA and SEED")
+                   "METRICS, LEARNING_RATE, FOLD_EMBEDDINGS, MAX_ARENA and SEED")
   endif()
   if(MODEL_KEYWORDS_MISSING_VALUES)
     _formwork_fail(${name} "'${MODEL_KEYWORDS_MISSING_VALUES}' needs a value")
@@ -91,7 +92,7 @@ function(_formwork_options name result)
     endif()
   endforeach()
   foreach(pair WEIGHTS=weights TARGETS=target METRICS=metrics OPTIMIZER=optimizer LOSS=loss SEED=seed
-               LEARNING_RATE=learning-rate MAX_ARENA=max-arena)
+               LEARNING_RATE=learning-rate FOLD_EMBEDDINGS=fold-embeddings MAX_ARENA=max-arena)
     string(REPLACE "=" ";" pair ${pair})
     list(GET pair 0 argument)
     list(GET pair 1 option)
@@ -142,7 +143,8 @@ endfunction()
 
 function(formwork_add_model name)
   cmake_parse_arguments(PARSE_ARGV 1 MODEL "TRAIN;SAMPLE_WEIGHTS;INPUT_GRADIENTS"
-    "MODEL;EMIT;WEIGHTS;OPTIMIZER;LOSS;LEARNING_RATE;MAX_ARENA;SEED" "SIGNATURES;TARGETS;METRICS")
+    "MODEL;EMIT;WEIGHTS;OPTIMIZER;LOSS;LEARNING_RATE;FOLD_EMBEDDINGS;MAX_ARENA;SEED"
+    "SIGNATURES;TARGETS;METRICS")
   if(NOT DEFINED MODEL_EMIT)
     set(MODEL_EMIT static)
   endif()

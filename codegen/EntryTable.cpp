@@ -34,7 +34,7 @@ static void appendBuffer(std::vector<EntryBuffer> &buffers, Type type, Dictionar
 
 /// Gradients are what functions fill, but for `apply`, which has nothing else and takes them.
 static void markWritten(std::vector<EntryBuffer> &buffers) {
-  static const llvm::StringSet<> written = {"output", "loss", "metric"};
+  static const llvm::StringSet<> written = {"output", "loss", "metric", "derived"};
   bool takesGradients =
       llvm::all_of(buffers, [](const EntryBuffer &buffer) { return buffer.role == "gradient"; });
   for (EntryBuffer &buffer : buffers)

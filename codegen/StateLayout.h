@@ -14,7 +14,8 @@ struct StateVariable {
   /// As the model has it; in memory a matrix lies in panels of `panel` columns, if that is not 0.
   mlir::RankedTensorType type;
   int64_t panel = 0;
-  /// As in fw.variable: "weight", "slot", "rng", "hyperparameter", "iterations", "metric_state".
+  /// As in fw.variable: "weight", "slot", "rng", "hyperparameter", "iterations",
+  /// "metric_state", "derived".
   std::string role;
   /// In a Keras .weights.h5; empty if it has no place there.
   std::string path;

@@ -18,4 +18,7 @@ int64_t countSteps(ScanOp scan);
 llvm::SmallVector<mlir::Type> scanBodyTypes(mlir::ValueRange initials, mlir::ValueRange sequences,
                                             mlir::ValueRange captures);
 
+/// A new argument of the body through which it reads `outside`, step by step if it `varies`.
+mlir::BlockArgument addScanArgument(ScanOp scan, mlir::Value outside, bool varies);
+
 } // namespace formwork

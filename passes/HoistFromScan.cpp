@@ -163,18 +163,6 @@ static llvm::SetVector<Operation *> chooseBefore(ScanOp scan, const Variation &v
   return chosen;
 }
 
-/// A new argument of the body through which it reads `outside`, step by step if it `varies`.
-static BlockArgument addArgument(ScanOp scan, Value outside, bool varies) {
-  Block &body = scan.getBody().front();
-  if (!varies) {
-    scan.getCapturesMutable().append(outside);
-    return body.addArgument(outside.getType(), outside.getLoc());
-  }
-  unsigned position = scan.getInitials().size() + scan.getSequences().size();
-  scan.getSequencesMutable().append(outside);
-  return body.insertArgument(position, stepTypeOf(outside), outside.getLoc());
-}
-
 static bool hoistBefore(ScanOp scan) {
   Variation variation(scan);
   llvm::SetVector<Operation *> chosen = chooseBefore(scan, variation);
@@ -189,7 +177,7 @@ static bool hoistBefore(ScanOp scan) {
     if (llvm::none_of(result.getUses(), remains))
       continue;
     bool varies = variation(result) != Varies::Never;
-    result.replaceUsesWithIf(addArgument(scan, outside.get(result), varies), remains);
+    result.replaceUsesWithIf(addScanArgument(scan, outside.get(result), varies), remains);
   }
   for (Operation *op : llvm::reverse(chosen))
     op->erase();
@@ -403,8 +391,9 @@ static void turnCaptures(ScanOp scan) {
       unsigned number = cast<BlockArgument>(operand->get()).getArgNumber() -
                         scan.getInitials().size() - scan.getSequences().size();
       Value matrix = scan.getCaptures()[number];
-      argument = addArgument(scan, TransposeOp::create(builder, matrix, ArrayRef<int64_t>{1, 0}),
-                             /*varies=*/false);
+      argument =
+          addScanArgument(scan, TransposeOp::create(builder, matrix, ArrayRef<int64_t>{1, 0}),
+                          /*varies=*/false);
     }
     readTurned(cast<DotGeneralOp>(operand->getOwner()), operand->getOperandNumber(), argument);
   }

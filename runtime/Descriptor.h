@@ -31,9 +31,10 @@ const formwork_concrete *dispatch(const formwork_entry &, const int64_t *dims);
 
 inline bool isInput(const formwork_tensor &tensor) { return tensor.role < FORMWORK_OUTPUT; }
 inline bool isData(const formwork_tensor &tensor) { return tensor.role < FORMWORK_SEED; }
-/// Whether a trained model continues from this variable; metric sums start anew.
+/// Whether a trained model continues from this variable; metric sums start anew, and what is
+/// derived is computed anew.
 inline bool isKept(const formwork_variable &variable) {
-  return variable.role != FORMWORK_METRIC_STATE;
+  return variable.role != FORMWORK_METRIC_STATE && variable.role != FORMWORK_DERIVED;
 }
 
 int64_t elementSize(int32_t dtype);

@@ -2,6 +2,7 @@
 #include "runtime/Instance.h"
 
 #include "runtime/Error.h"
+#include "runtime/Layout.h"
 
 namespace formwork::runtime {
 
@@ -62,7 +63,26 @@ std::byte *Instance::writableVariables() {
     if (descriptor.constants)
       memcpy(ownConstants.data(), descriptor.constants, descriptor.constants_size);
   }
+  derivedIsCurrent = !findEntry(descriptor, "derive");
   return ownConstants.data();
+}
+
+/// Computes derived variables of the weights in ownConstants.
+void Instance::derive() {
+  derivedIsCurrent = true;
+  const formwork_entry &entry = requireEntry(descriptor, "derive");
+  std::vector<AlignedMemory> values;
+  std::vector<void *> pointers;
+  for (const formwork_tensor &buffer : buffers(entry)) {
+    values.emplace_back(elementCount(buffer, nullptr) * elementSize(buffer.dtype));
+    pointers.push_back(values.back().data());
+  }
+  run(entry, /*dims=*/nullptr, pointers.data());
+  for (const formwork_variable &variable : variables(descriptor))
+    for (size_t i = 0; i < values.size(); ++i)
+      if (strcmp(variable.name, entry.buffers[i].name) == 0)
+        writeElements(variable, ownConstants.data(), values[i].data());
+  deviceIsCurrent = false;
 }
 
 /// To the device, if what is there is not right.
@@ -100,6 +120,8 @@ void Instance::reserveArena(int64_t size) {
 
 void Instance::start(const formwork_entry &entry, const formwork_concrete &concrete,
                      const int64_t *dims, void *const *buffers) {
+  if (!derivedIsCurrent)
+    derive();
   reserveArena(concrete.arena_size(dims));
   int status;
   if (device) {

@@ -30,7 +30,8 @@ public:
   bool needsWeights() const;
 
   /// The bytes that the variables' offsets count from, until the next run. Writing to a model that
-  /// does not train detaches it from the constants compiled in.
+  /// does not train detaches it from the constants compiled in; the next run computes derived
+  /// variables of what was written.
   const std::byte *variableBytes() const;
   std::byte *writableVariables();
 
@@ -56,6 +57,7 @@ private:
   const void *hostVariables() const;
   int64_t variableSize() const;
   void bringVariables();
+  void derive();
   void reserveArena(int64_t size);
 
   const formwork_model &descriptor;
@@ -68,6 +70,7 @@ private:
   // Which of the two copies of the variables is right; both may be.
   mutable bool hostIsCurrent = true;
   bool deviceIsCurrent = false;
+  bool derivedIsCurrent = true;
 };
 
 /// The variable of that role, or null: there is at most one rng, one learning rate.

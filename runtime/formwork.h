@@ -39,7 +39,8 @@ typedef enum formwork_role {
   FORMWORK_HYPERPARAMETER = 11, /* learning rate */
   FORMWORK_ITERATIONS = 12,
   FORMWORK_METRIC_STATE = 13,
-  FORMWORK_COTANGENT = 14 /* d loss / d output, which the caller of `input_gradients` gives */
+  FORMWORK_COTANGENT = 14, /* d loss / d output, which the caller of `input_gradients` gives */
+  FORMWORK_DERIVED = 15    /* a variable that `derive` computes of weights */
 } formwork_role;
 
 /* A GPU with a model's kernels loaded, by `open` of a formwork_accelerator. */
@@ -112,6 +113,9 @@ typedef struct formwork_concrete {
  *   finalize       ends training: the moving averages of weights replace them; only of models
  *                  whose optimizer keeps such averages
  *   init           seed (one int64) -> ; sets every variable
+ *   derive         -> each derived variable's elements in row-major order. Where weights were changed
+ *                  in a copy of the constants, what it gives must be written there before anything
+ *                  else is called; only of models with such variables, none of which trains
  *   reset_metrics  sets metric state to its beginning
  *   metrics        -> each metric's value over all batches since reset_metrics, `loss` first; a
  *                  metric for each class or threshold has as many numbers

@@ -120,6 +120,7 @@ static LogicalResult lowerToFw(ModuleOp module, const CompileOptions &options) {
         options.train; // In an inference library `init` would make state of the weights.
     pipeline.sampleWeights = options.sampleWeights;
     pipeline.inputGradients = options.inputGradients;
+    pipeline.foldEmbeddings = options.foldEmbeddings;
     pipeline.panelBytes = layout->panelBytes;
     pipeline.rowBytes = layout->rowBytes;
     pipeline.matrixBytes = layout->matrixBytes;
@@ -256,7 +257,7 @@ FailureOr<CompiledModel> compileModel(MLIRContext &context, const CompileOptions
   StateLayout layout(module);
   std::vector<char> values;
   if (!options.train || !model->weights.empty()) {
-    auto initial = initialValues(std::move(imported), *model, layout, options);
+    auto initial = initialValues(*imported, module, *model, layout, options);
     if (failed(initial))
       return failure();
     values = std::move(*initial);

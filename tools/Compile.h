@@ -35,6 +35,7 @@ struct CompileOptions {
   std::vector<std::string> acceptedSpills; ///< As in TargetOptions.
   llvm::raw_ostream *report = nullptr;     ///< As in TargetOptions.
   std::optional<int64_t> maxArena;         ///< Bytes no concrete function may exceed.
+  int64_t foldEmbeddings = 0;              ///< Bytes of weights that may be added for speed.
   int64_t seed = 0;                        ///< Of fresh weights, where they are embedded.
   CompileSettings settings;
 

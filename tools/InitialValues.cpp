@@ -1,5 +1,5 @@
 // Runs `init` in this process where the model file leaves values open, then lays the file's over
-// it.
+// it, then runs `derive` where there are variables that are computed of these.
 #include "tools/InitialValues.h"
 
 #include "codegen/package/Describe.h"
@@ -40,15 +40,16 @@ static int64_t bytesOf(RankedTensorType type) {
   return type.getNumElements() * elementBytes(type.getElementType());
 }
 
-//===--- running init ----------------------------------------------------------------------------
+//===--- running an entry ------------------------------------------------------------------------
 
-/// Calls a compiled `init` on `state`.
-static llvm::Error runInit(const Artifact &artifact, const ConcreteEntry &init, char *state,
-                           int64_t seed) {
+/// Calls a compiled entry that takes no sizes. It finds the variables in `variables`, be they its
+/// constants or its state.
+static llvm::Error runEntry(const Artifact &artifact, char *variables, void *const *buffers) {
+  const ConcreteEntry &entry = artifact.entries.front().concretes.front();
   auto jit = loadInProcess({artifact.object});
   if (!jit)
     return jit.takeError();
-  auto run = (*jit)->lookup(init.symbol), arenaSize = (*jit)->lookup(init.arenaSymbol);
+  auto run = (*jit)->lookup(entry.symbol), arenaSize = (*jit)->lookup(entry.arenaSymbol);
   if (!run)
     return llvm::joinErrors(run.takeError(),
                             arenaSize ? llvm::Error::success() : arenaSize.takeError());
@@ -56,19 +57,41 @@ static llvm::Error runInit(const Artifact &artifact, const ConcreteEntry &init, 
     return arenaSize.takeError();
   AlignedBytes arena = allocate(arenaSize->toPtr<int64_t(const int64_t *)>()(nullptr));
   const formwork_context serial = {};
-  void *buffers[] = {&seed};
   int status =
-      run->toPtr<formwork_function>()(&serial, nullptr, state, arena.get(), nullptr, buffers);
+      run->toPtr<formwork_function>()(&serial, variables, variables, arena.get(), nullptr, buffers);
   return status == FORMWORK_OK ? llvm::Error::success()
-                               : llvm::createStringError("init returns " + std::to_string(status));
+                               : llvm::createStringError("it returns " + std::to_string(status));
 }
 
-/// All entries but `init` go, and what it would compute of `known` variables: nothing else of this
-/// module will run, and a deep model's weights have hundreds of kernels.
-static void keepInit(ModuleOp module, const llvm::StringSet<> &known) {
+/// All functions but `entry` go: nothing else of this module will run.
+static void keepOnly(ModuleOp module, StringRef entry) {
   for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
-    if (function.getName() != "init")
+    if (function.getName() != entry)
       function.erase();
+}
+
+/// Compiles the one entry that was kept, and runs it.
+static LogicalResult compileAndRun(ModuleOp module, const CompileOptions &options, char *variables,
+                                   void *const *buffers) {
+  CPUOptions forThisMachine;
+  forThisMachine.name = options.name;
+  auto artifact = compileForCPU(module, forThisMachine);
+  if (failed(artifact))
+    return failure();
+  assert(artifact->entries.size() == 1 && "more than one entry was kept");
+  if (llvm::Error error = runEntry(*artifact, variables, buffers))
+    return emitError(UnknownLoc::get(module.getContext()))
+           << "cannot run '" << artifact->entries.front().name
+           << "' for the weights: " << llvm::toString(std::move(error));
+  return success();
+}
+
+//===--- init ------------------------------------------------------------------------------------
+
+/// Leaves `init` alone, without what it would compute of `known` variables: a deep model's weights
+/// have hundreds of kernels.
+static void keepInit(ModuleOp module, const llvm::StringSet<> &known) {
+  keepOnly(module, "init");
   module.walk([&](AssignOp assign) {
     if (known.contains(assign.getVariable()))
       assign.erase();
@@ -96,16 +119,10 @@ static FailureOr<Values> freshValues(ModuleOp module, const llvm::StringSet<> &k
     return failure();
   Values values{StateLayout(module), {}};
   values.bytes = allocate(values.layout.size());
-  CPUOptions forThisMachine;
-  forThisMachine.name = options.name;
-  auto artifact = compileForCPU(module, forThisMachine);
-  if (failed(artifact))
+  int64_t seed = options.seed;
+  void *buffers[] = {&seed};
+  if (failed(compileAndRun(module, options, values.bytes.get(), buffers)))
     return failure();
-  assert(artifact->entries.size() == 1 && "only init was kept");
-  if (llvm::Error error = runInit(*artifact, artifact->entries.front().concretes.front(),
-                                  values.bytes.get(), options.seed))
-    return emitError(UnknownLoc::get(module.getContext()))
-           << "cannot make fresh weights: " << llvm::toString(std::move(error));
   return values;
 }
 
@@ -145,25 +162,69 @@ static llvm::StringSet<> knownVariables(const ImportedModel &model, const StateL
   return known;
 }
 
-FailureOr<std::vector<char>> initialValues(OwningOpRef<ModuleOp> imported,
+static bool isDerived(const StateVariable &variable) { return variable.role == "derived"; }
+
+/// Lays fresh values out for the variables that the file does not know.
+static LogicalResult layFresh(ModuleOp imported, const ImportedModel &model,
+                              const StateLayout &layout, const CompileOptions &options,
+                              char *bytes) {
+  llvm::StringSet<> known = knownVariables(model, layout);
+  auto isKnown = [&](const StateVariable &variable) {
+    return isDerived(variable) || known.contains(variable.name);
+  };
+  if (llvm::all_of(layout.variables(), isKnown))
+    return success();
+  auto fresh = freshValues(imported, known, options);
+  if (failed(fresh))
+    return failure();
+  for (const StateVariable &variable : layout.variables())
+    if (const StateVariable *made = fresh->layout.find(variable.name)) {
+      std::vector<char> elements(bytesOf(made->type));
+      runtime::readElements(placeOf(*made), asBytes(fresh->bytes.get()), elements.data());
+      runtime::writeElements(placeOf(variable), asBytes(bytes), elements.data());
+    }
+  return success();
+}
+
+/// Has `derive`, if there is one, compute derived variables of the values that are laid out.
+static LogicalResult layDerived(ModuleOp lowered, const StateLayout &layout,
+                                const CompileOptions &options, char *bytes) {
+  if (!lowered.lookupSymbol("derive"))
+    return success();
+  OwningOpRef<ModuleOp> module = lowered.clone();
+  keepOnly(*module, "derive");
+  PassManager down(module.get()->getName());
+  buildKernelsPipeline(down);
+  buildPlanPipeline(down);
+  if (failed(down.run(*module)))
+    return failure();
+  std::vector<AlignedBytes> derived;
+  std::vector<void *> buffers;
+  for (const StateVariable &variable : llvm::make_filter_range(layout.variables(), isDerived)) {
+    derived.push_back(allocate(bytesOf(variable.type)));
+    buffers.push_back(derived.back().get());
+  }
+  AlignedBytes variables = allocate(layout.size());
+  std::copy_n(bytes, layout.size(), variables.get());
+  if (failed(compileAndRun(*module, options, variables.get(), buffers.data())))
+    return failure();
+  void *const *values = buffers.data();
+  for (const StateVariable &variable : llvm::make_filter_range(layout.variables(), isDerived))
+    runtime::writeElements(placeOf(variable), asBytes(bytes), *values++);
+  return success();
+}
+
+FailureOr<std::vector<char>> initialValues(ModuleOp imported, ModuleOp lowered,
                                            const ImportedModel &model, const StateLayout &layout,
                                            const CompileOptions &options) {
   std::vector<char> bytes(layout.size());
-  llvm::StringSet<> known = knownVariables(model, layout);
-  if (known.size() < layout.variables().size()) {
-    auto fresh = freshValues(*imported, known, options);
-    if (failed(fresh))
-      return failure();
-    for (const StateVariable &variable : layout.variables())
-      if (const StateVariable *made = fresh->layout.find(variable.name)) {
-        std::vector<char> elements(bytesOf(made->type));
-        runtime::readElements(placeOf(*made), asBytes(fresh->bytes.get()), elements.data());
-        runtime::writeElements(placeOf(variable), asBytes(bytes.data()), elements.data());
-      }
-  }
+  if (failed(layFresh(imported, model, layout, options, bytes.data())))
+    return failure();
   for (const StateVariable &variable : layout.variables())
     if (const Weight *weight = findWeight(model, variable))
       runtime::writeElements(placeOf(variable), asBytes(bytes.data()), weight->data.data());
+  if (failed(layDerived(lowered, layout, options, bytes.data())))
+    return failure();
   return bytes;
 }
 

@@ -71,6 +71,8 @@ private:
   void writeContractions(const Pass &pass, const ContractionGroup &contraction, const Block &block);
   void prefetch(mlir::OpOperand &operand, llvm::ArrayRef<mlir::Value> at);
   mlir::MemRefType bufferOfRows(mlir::OpOperand &operand, Dim dim, int vectorDim) const;
+  mlir::MemRefType bufferOfGathered(mlir::tensor::ExtractOp extract) const;
+  Point firstLaneOf(Point point);
   void prefetchEpilogue(const Pass &pass, const Block &block);
   void prefetchNextRow(const Pass &pass, const Block &block);
   void prefetchNextPanel(mlir::OpOperand &operand, Values at, int64_t width);

@@ -1,18 +1,32 @@
 // What is asked for before it is needed, where no processor would guess it in time.
 #include "codegen/cpu/Nest.h"
 
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 using namespace mlir;
 
 namespace formwork {
 
+static void writePrefetch(Writer &writer, Value buffer, ValueRange indices) {
+  memref::PrefetchOp::create(writer.builder, buffer, indices, /*isWrite=*/false,
+                             /*localityHint=*/3, /*isDataCache=*/true);
+}
+
 void Nest::prefetch(OpOperand &operand, ArrayRef<Value> at) {
   Values indices;
   for (AffineExpr index : kernel.access(operand).getResults())
     indices.push_back(writer.expression(index, at));
-  memref::PrefetchOp::create(writer.builder, evaluator.outside(operand.get()), indices,
-                             /*isWrite=*/false, /*localityHint=*/3, /*isDataCache=*/true);
+  writePrefetch(writer, evaluator.outside(operand.get()), indices);
+}
+
+/// The place of lane 0 alone. Nothing that is known of the vector there holds for it.
+Point Nest::firstLaneOf(Point point) {
+  point.vectorDim = noDim;
+  point.lanes = 1;
+  point.mask = nullptr;
+  point.place = ++places;
+  return point;
 }
 
 /// Of how many vectors of the buffer a line of the cache consists.
@@ -40,25 +54,40 @@ static llvm::SetVector<linalg::GenericOp> storedOps(const Pass &pass) {
   return ops;
 }
 
+/// The buffer that vectors of adjacent elements are gathered from; null if there is none.
+MemRefType Nest::bufferOfGathered(tensor::ExtractOp extract) const {
+  Value last = extract.getIndices().back();
+  if (!last.getDefiningOp<linalg::IndexOp>() && !last.getDefiningOp<affine::AffineApplyOp>())
+    return {};
+  return dyn_cast<MemRefType>(evaluator.outside(extract.getTensor()).getType());
+}
+
 /// Asks for what is computed with the sums and has a vector of its own for each of them: it comes
 /// while products are added, so that nothing waits for it.
 void Nest::prefetchEpilogue(const Pass &pass, const Block &block) {
   if (group.rowDim == noDim || block.vectorDim == noDim)
     return;
-  auto ask = [&](OpOperand &operand) {
-    MemRefType buffer = bufferOfRows(operand, group.rowDim, block.vectorDim);
+  auto ask = [&](MemRefType buffer, llvm::function_ref<void(const Point &)> prefetchAt) {
     if (!buffer)
       return;
     int64_t perLine = vectorsPerLine(buffer, group.lanes);
     auto askFor = [&](const Point &at) {
       if (at.vector % perLine == 0)
-        prefetch(operand, at.at);
+        prefetchAt(at);
     };
     forPoints(block, askFor, "What is computed with the sums comes while they are added up.");
   };
-  for (linalg::GenericOp op : storedOps(pass))
+  for (linalg::GenericOp op : storedOps(pass)) {
     for (OpOperand *operand : op.getDpsInputOperands())
-      ask(*operand);
+      ask(bufferOfRows(*operand, group.rowDim, block.vectorDim),
+          [&](const Point &at) { prefetch(*operand, at.at); });
+    op.walk([&](tensor::ExtractOp extract) {
+      ask(bufferOfGathered(extract), [&](const Point &at) {
+        writePrefetch(writer, evaluator.outside(extract.getTensor()),
+                      evaluator.indicesOf(extract, firstLaneOf(at)));
+      });
+    });
+  }
 }
 
 /// Asks for the same columns of the next row where rows are parts of longer ones: those that follow

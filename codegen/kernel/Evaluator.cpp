@@ -1,5 +1,6 @@
 #include "codegen/kernel/Evaluator.h"
 
+#include "mlir/Analysis/SliceAnalysis.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -428,6 +429,12 @@ Value Evaluator::readPadded(tensor::PadOp pad, AffineMap access, const Point &po
 
 //===--- bodies ----------------------------------------------------------------------------------
 
+/// The dimensions of the kernel that the op's loops run over.
+SmallVector<AffineExpr> Evaluator::loopsOf(linalg::GenericOp op) const {
+  return llvm::map_to_vector(kernel.loops(op),
+                             [&](Dim dim) { return getAffineDimExpr(dim, op.getContext()); });
+}
+
 Value Evaluator::compute(OpResult result, const Point &point) {
   auto op = cast<linalg::GenericOp>(result.getOwner());
   AffineMap access = kernel.access(result);
@@ -438,10 +445,7 @@ Value Evaluator::compute(OpResult result, const Point &point) {
   Key key{result, access, point.row, point.place, point.vector};
   if (Value value = known.lookup(key))
     return value;
-  SmallVector<AffineExpr> loops;
-  for (Dim dim : kernel.loops(op))
-    loops.push_back(getAffineDimExpr(dim, op.getContext()));
-  SmallVector<Value> results = evaluate(op, loops, point, {});
+  SmallVector<Value> results = evaluate(op, loopsOf(op), point, {});
   for (auto [other, value] : llvm::zip(op->getResults(), results))
     known[{other, kernel.access(other), point.row, point.place, point.vector}] = value;
   return known.lookup(key);
@@ -449,10 +453,36 @@ Value Evaluator::compute(OpResult result, const Point &point) {
 
 SmallVector<Value> Evaluator::accumulate(linalg::GenericOp op, const Point &point,
                                          ValueRange accumulators) {
-  SmallVector<AffineExpr> loops;
-  for (Dim dim : kernel.loops(op))
-    loops.push_back(getAffineDimExpr(dim, op.getContext()));
-  return evaluate(op, loops, point, accumulators);
+  return evaluate(op, loopsOf(op), point, accumulators);
+}
+
+/// What an argument of the body is at a place.
+Value Evaluator::readOperand(OpOperand &operand, ArrayRef<AffineExpr> loops, const Point &point) {
+  auto op = cast<linalg::GenericOp>(operand.getOwner());
+  AffineMap access =
+      op.getMatchingIndexingMap(&operand).replaceDimsAndSymbols(loops, {}, kernel.dimCount(), 0);
+  auto panel = panels.find(&operand);
+  return panel == panels.end() ? read(operand.get(), access, point)
+                               : readStored(panel->second, operand.get(), access, point);
+}
+
+/// Adds to `values` what an op of a body gives, of operands that are there.
+void Evaluator::evaluateInner(Operation &inner, ArrayRef<AffineExpr> loops, const Point &point,
+                              IRMapping &values) {
+  if (auto index = dyn_cast<linalg::IndexOp>(inner)) {
+    values.map(index.getResult(), loopIndex(loops[index.getDim()], point));
+  } else if (auto apply = dyn_cast<affine::AffineApplyOp>(inner)) {
+    values.map(apply.getResult(), computedIndex(apply, loops, point));
+  } else if (auto extract = dyn_cast<tensor::ExtractOp>(inner)) {
+    auto indices =
+        llvm::map_to_vector(extract.getIndices(), [&](Value at) { return valueOf(at, values); });
+    values.map(extract.getResult(), gather(extract.getTensor(), indices, point));
+  } else if (inner.getNumResults() >= 1 && inner.getNumRegions() == 0) {
+    if (SmallVector<Value> copied = copy(inner, values, point); !copied.empty())
+      values.map(inner.getResults(), copied);
+  } else {
+    fail(&inner, "an op that has no vector form");
+  }
 }
 
 SmallVector<Value> Evaluator::evaluate(linalg::GenericOp op, ArrayRef<AffineExpr> loops,
@@ -460,51 +490,47 @@ SmallVector<Value> Evaluator::evaluate(linalg::GenericOp op, ArrayRef<AffineExpr
   IRMapping values;
   for (OpOperand &operand : op->getOpOperands()) {
     BlockArgument argument = op.getMatchingBlockArgument(&operand);
-    if (op.isDpsInit(&operand) && !accumulators.empty()) {
+    if (op.isDpsInit(&operand) && !accumulators.empty())
       values.map(argument, accumulators[operand.getOperandNumber() - op.getNumDpsInputs()]);
-      continue;
-    }
-    if (argument.use_empty())
-      continue;
-    AffineMap access =
-        op.getMatchingIndexingMap(&operand).replaceDimsAndSymbols(loops, {}, kernel.dimCount(), 0);
-    auto panel = panels.find(&operand);
-    values.map(argument, panel == panels.end()
-                             ? read(operand.get(), access, point)
-                             : readStored(panel->second, operand.get(), access, point));
+    else if (!argument.use_empty())
+      values.map(argument, readOperand(operand, loops, point));
   }
   // acc + a * b rounds once.
   Operation *sum = !accumulators.empty() && isMultiplyAdd(op) ? combinerOf(op) : nullptr;
   for (Operation &inner : op.getBlock()->without_terminator()) {
     if (hasFailed)
       return SmallVector<Value>(op->getNumResults());
-    Value result;
-    if (auto index = dyn_cast<linalg::IndexOp>(inner)) {
-      result = loopIndex(loops[index.getDim()], point);
-    } else if (auto extract = dyn_cast<tensor::ExtractOp>(inner)) {
-      SmallVector<Value> indices;
-      for (Value at : extract.getIndices())
-        indices.push_back(valueOf(at, values));
-      result = gather(extract.getTensor(), indices, point);
-    } else if (&inner == sum) {
-      result = multiplyAdd(inner, op.getRegionOutputArgs()[0], values, point);
-    } else if (inner.getNumResults() >= 1 && inner.getNumRegions() == 0) {
-      // The product of a multiply-add is part of it.
-      if (sum && inner.hasOneUse() && *inner.getUsers().begin() == sum)
-        continue;
-      SmallVector<Value> copied = copy(inner, values, point);
-      if (!copied.empty())
-        values.map(inner.getResults(), copied);
-      continue;
-    } else {
-      fail(&inner, "an op that has no vector form");
-    }
-    values.map(inner.getResult(0), result);
+    // The product of a multiply-add is part of it.
+    bool isProduct = sum && inner.hasOneUse() && *inner.getUsers().begin() == sum;
+    if (&inner == sum)
+      values.map(inner.getResult(0),
+                 multiplyAdd(inner, op.getRegionOutputArgs()[0], values, point));
+    else if (!isProduct)
+      evaluateInner(inner, loops, point, values);
   }
   SmallVector<Value> results;
   for (Value yielded : op.getBlock()->getTerminator()->getOperands())
     results.push_back(valueOf(yielded, values));
   return results;
+}
+
+SmallVector<Value> Evaluator::indicesOf(tensor::ExtractOp extract, const Point &point) {
+  auto op = cast<linalg::GenericOp>(extract->getParentOp());
+  SetVector<Operation *> needed;
+  BackwardSliceOptions inBody;
+  inBody.filter = [&](Operation *other) { return other->getParentOp() == op; };
+  (void)getBackwardSlice(extract.getOperation(), &needed, inBody);
+  SmallVector<AffineExpr> loops = loopsOf(op);
+  IRMapping values;
+  needed.insert(extract);
+  for (OpOperand *operand : op.getDpsInputOperands())
+    if (BlockArgument argument = op.getMatchingBlockArgument(operand);
+        llvm::any_of(argument.getUsers(), [&](Operation *user) { return needed.contains(user); }))
+      values.map(argument, readOperand(*operand, loops, point));
+  needed.remove(extract);
+  for (Operation *inner : needed)
+    evaluateInner(*inner, loops, point, values);
+  return llvm::map_to_vector(extract.getIndices(), [&](Value at) { return valueOf(at, values); });
 }
 
 /// What `value` is in the body at hand, or outside of it: a constant of the kernel.
@@ -588,6 +614,23 @@ Value Evaluator::loopIndex(AffineExpr loop, const Point &point) {
     elements.push_back(writer.expression(loop, at));
   }
   return writer.make<vector::FromElementsOp>(type, elements);
+}
+
+/// affine.apply on indices of loops, as where a dimension was split.
+Value Evaluator::computedIndex(affine::AffineApplyOp apply, ArrayRef<AffineExpr> loops,
+                               const Point &point) {
+  SmallVector<AffineExpr> operands;
+  for (Value operand : apply.getMapOperands()) {
+    auto index = operand.getDefiningOp<linalg::IndexOp>();
+    if (!index)
+      return fail(apply, "an index that is computed of more than loops");
+    operands.push_back(loops[index.getDim()]);
+  }
+  AffineMap map = apply.getAffineMap();
+  ArrayRef<AffineExpr> all(operands);
+  return loopIndex(map.getResult(0).replaceDimsAndSymbols(all.take_front(map.getNumDims()),
+                                                          all.drop_front(map.getNumDims())),
+                   point);
 }
 
 /// tensor.extract: one element for all lanes, adjacent ones, or one by one.

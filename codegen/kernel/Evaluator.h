@@ -11,6 +11,10 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
 
+namespace mlir::affine {
+class AffineApplyOp;
+}
+
 namespace formwork {
 
 /// What a tile spans, as far as places in it depend on that.
@@ -87,6 +91,9 @@ public:
   /// One step of a reduction: the accumulators after the elements at `point`.
   llvm::SmallVector<mlir::Value> accumulate(mlir::linalg::GenericOp op, const Point &point,
                                             mlir::ValueRange accumulators);
+  /// Where the element that `extract`, in the body of an op, reads at `point` lies: scalars if
+  /// point is one.
+  llvm::SmallVector<mlir::Value> indicesOf(mlir::tensor::ExtractOp extract, const Point &point);
   /// The element at `access` of a buffer that holds a tensor of this type.
   mlir::Value load(mlir::Value buffer, mlir::Type tensor, mlir::AffineMap access,
                    const Point &point);
@@ -142,6 +149,11 @@ private:
   mlir::Value rowOf(const Point &point);
   llvm::SmallVector<mlir::Value> indicesOf(const Storage &storage, mlir::AffineMap access,
                                            const Point &point);
+  llvm::SmallVector<mlir::AffineExpr> loopsOf(mlir::linalg::GenericOp op) const;
+  mlir::Value readOperand(mlir::OpOperand &operand, llvm::ArrayRef<mlir::AffineExpr> loops,
+                          const Point &point);
+  void evaluateInner(mlir::Operation &inner, llvm::ArrayRef<mlir::AffineExpr> loops,
+                     const Point &point, mlir::IRMapping &values);
   llvm::SmallVector<mlir::Value> evaluate(mlir::linalg::GenericOp op,
                                           llvm::ArrayRef<mlir::AffineExpr> loops,
                                           const Point &point, mlir::ValueRange accumulators);
@@ -152,6 +164,8 @@ private:
                           const mlir::IRMapping &values, const Point &point);
   mlir::Value firstOf(mlir::Value vector);
   mlir::Value loopIndex(mlir::AffineExpr loop, const Point &point);
+  mlir::Value computedIndex(mlir::affine::AffineApplyOp apply,
+                            llvm::ArrayRef<mlir::AffineExpr> loops, const Point &point);
   mlir::Value gather(mlir::Value tensor, llvm::ArrayRef<mlir::Value> indices, const Point &point);
   mlir::Value fromMemory(mlir::Value value, mlir::Type element);
   mlir::Value fail(mlir::Operation *op, const llvm::Twine &why);

@@ -23,7 +23,8 @@ static formwork_role roleOf(StringRef role) {
       .Case("rng", FORMWORK_RNG)
       .Case("hyperparameter", FORMWORK_HYPERPARAMETER)
       .Case("iterations", FORMWORK_ITERATIONS)
-      .Case("metric_state", FORMWORK_METRIC_STATE);
+      .Case("metric_state", FORMWORK_METRIC_STATE)
+      .Case("derived", FORMWORK_DERIVED);
 }
 
 formwork_dtype dtypeOf(Type type) {

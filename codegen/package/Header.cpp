@@ -56,6 +56,7 @@ static StringRef meaning(const Entry &entry) {
             "The loss on one batch and its gradient for each input; changes "
             "no variable.")
       .Case("init", "Sets every variable: fresh weights, a pure function of the seed.")
+      .Case("derive", "What is computed of the weights ahead of time, and is no weight itself.")
       .Case("finalize", "Ends training: moving averages replace the weights.")
       .Case("reset_metrics", "Sets the metrics to their beginning.")
       .Case("metrics", "The loss and the metrics over all batches since reset_metrics.")

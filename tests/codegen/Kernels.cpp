@@ -423,6 +423,46 @@ func.func private @k(%table: tensor<{R}x{C}xf32>, %at: tensor<{B}xi32>,
 }
 )";
 
+/// A product in panels plus rows of a table, whose columns are counted across panels. Rows beyond
+/// the table are its last one.
+static const char *productAndLookup = R"(
+func.func private @k(%a: tensor<{M}x{K}xf32>, %b: tensor<{N}x{K}x32xf32>, %table: tensor<{R}x{C}xf32>,
+                     %at: tensor<{M}xi32>, %out: tensor<{M}x{N}x32xf32>) -> tensor<{M}x{N}x32xf32> {
+  %zero = arith.constant 0.0 : f32
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %rows = tensor.dim %table, %c0 : tensor<{R}x{C}xf32>
+  %last = arith.subi %rows, %c1 : index
+  %0 = linalg.fill ins(%zero : f32) outs(%out : tensor<{M}x{N}x32xf32>) -> tensor<{M}x{N}x32xf32>
+  %1 = linalg.generic {indexing_maps = [affine_map<(i, n, j, k) -> (i, k)>,
+                                        affine_map<(i, n, j, k) -> (n, k, j)>,
+                                        affine_map<(i, n, j, k) -> (i, n, j)>],
+                       iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+      ins(%a, %b : tensor<{M}x{K}xf32>, tensor<{N}x{K}x32xf32>) outs(%0 : tensor<{M}x{N}x32xf32>) {
+    ^bb0(%x: f32, %y: f32, %o: f32):
+      %p = arith.mulf %x, %y : f32
+      %s = arith.addf %o, %p : f32
+      linalg.yield %s : f32
+  } -> tensor<{M}x{N}x32xf32>
+  %2 = linalg.generic {indexing_maps = [affine_map<(i, n, j) -> (i, n, j)>,
+                                        affine_map<(i, n, j) -> (i)>,
+                                        affine_map<(i, n, j) -> (i, n, j)>],
+                       iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%1, %at : tensor<{M}x{N}x32xf32>, tensor<{M}xi32>) outs(%out : tensor<{M}x{N}x32xf32>) {
+    ^bb0(%x: f32, %i: i32, %o: f32):
+      %w = arith.index_cast %i : i32 to index
+      %r = arith.minsi %w, %last : index
+      %n = linalg.index 1 : index
+      %j = linalg.index 2 : index
+      %c = affine.apply affine_map<()[s0, s1] -> (s0 * 32 + s1)>()[%n, %j]
+      %e = tensor.extract %table[%r, %c] : tensor<{R}x{C}xf32>
+      %s = arith.addf %e, %x : f32
+      linalg.yield %s : f32
+  } -> tensor<{M}x{N}x32xf32>
+  return %2 : tensor<{M}x{N}x32xf32>
+}
+)";
+
 /// One element per lane, each from a row of its own.
 static const char *pickEach = R"(
 func.func private @k(%table: tensor<{B}x{C}xf32>, %at: tensor<{B}xi64>, %out: tensor<{B}xf32>)
@@ -711,6 +751,11 @@ const std::vector<KernelRow> &kernelRows() {
         {"pooling_places", poolingPlaces, images},
         {"padding", padding, images},
         {"lookup", lookup, tables, true, 0, false, 20},
+        {"product_and_lookup", productAndLookup,
+         {{{"M", 1}, {"N", 3}, {"K", 5}, {"R", 4}, {"C", 96}},
+          {{"M", 19}, {"N", 2}, {"K", 30}, {"R", 7}, {"C", 64}},
+          {{"M", 33}, {"N", 1}, {"K", 17}, {"R", 1}, {"C", 33}}},
+         true, 1e-5, false, 12},
         {"pick_each", pickEach, tables, true, 0, false, 5},
         {"column_norm", columnNorm, planes({{8, 40}, {5, 7}, {8, 16}, {33, 3}})},
         // A product that later passes read needs rows of known length.

@@ -13,10 +13,11 @@ import numpy as np
 DTYPES = [np.bool_, np.int32, np.int64, np.float32, np.float64]
 ROLES = [
     "input", "target", "sample_weight", "seed", "output", "loss", "metric", "gradient", "weight",
-    "slot", "rng", "hyperparameter", "iterations", "metric_state",
+    "slot", "rng", "hyperparameter", "iterations", "metric_state", "cotangent",
+    "derived",
 ]  # fmt: skip
 # Buffers that a function reads; `gradient` is read by apply and written by gradients.
-READ = {"input", "target", "sample_weight", "seed"}
+READ = {"input", "target", "sample_weight", "seed", "cotangent"}
 
 c_int64_p = ctypes.POINTER(ctypes.c_int64)
 

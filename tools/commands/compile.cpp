@@ -204,6 +204,14 @@ void addCompileCommand(CLI::App &program, int &status) {
                    "for your program to read or map, and a program is told --weights FILE")
       ->option_text("WHERE")
       ->check(CLI::IsMember({"embed", "external"}));
+  command
+      ->add_option("--fold-embeddings", arguments->options.foldEmbeddings,
+                   "Multiply tables of embeddings by the kernel that follows ahead of time, for "
+                   "inference, where that adds at most so many bytes of weights; what it adds is "
+                   "told")
+      ->option_text("BYTES")
+      ->check(CLI::NonNegativeNumber)
+      ->excludes("--train");
   command->add_flag_callback(
       "--resources", [arguments] { arguments->options.report = &llvm::errs(); },
       "Tell what each kernel takes of a GPU: registers, shared memory, what is spilled");
