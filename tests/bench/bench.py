@@ -76,7 +76,7 @@ def measure_case(case, options, rows):
 def cases(options):
     """Those of the command line, in the order in which they are made."""
     for name in options.models:
-        yield from run("bench_cases.py", name)
+        yield from run("bench_cases.py", name, "--fold-embeddings", options.fold_embeddings)
     if options.random:
         yield from run("random_cases.py", options.random, *([options.seed] if options.seed else []))
 
@@ -133,6 +133,7 @@ def parse():
     add("--shapes", type=int, metavar="N", help="only the first N of matmul's and of conv's (all)")
     add("--random", type=int, default=0, metavar="N", help="N models of the differential generator as well")
     add("--seed", help="of these (the commit's hash)")
+    add("--fold-embeddings", type=int, default=0, metavar="BYTES", help="that inference may take for it (0)")
     add("--variants", action="store_true", help="variants of the models, beside them")
     add("--json", type=pathlib.Path, metavar="FILE")
     add("--svg", type=pathlib.Path, metavar="FILE", help="a chart")
@@ -146,7 +147,8 @@ def main():
     load = os.getloadavg()[0]
     result = {
         "processor": processor(), "cores": len(os.sched_getaffinity(0)), "load_before": load,
-        "rounds": options.rounds, "rows": [], "costs": {}, "kernels": [], "problems": [],
+        "rounds": options.rounds, "fold_embeddings": options.fold_embeddings,
+        "rows": [], "costs": {}, "kernels": [], "problems": [],
     }  # fmt: skip
     report.print_machine(result, options.threads)
     if options.models or options.random:

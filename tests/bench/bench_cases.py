@@ -1,15 +1,16 @@
 """What is timed, made once: Keras's archive, Formwork's library and the data, in the build folder.
 
-Runs in a process of its own (`bench_cases.py MODEL ...`), since Keras is loaded with a backend.
+Runs in a process of its own (`bench_cases.py [--fold-embeddings BYTES] MODEL ...`), since Keras is
+loaded with a backend.
 """
 
+import argparse
 import functools
 import json
 import math
 import os
 import re
 import subprocess
-import sys
 import time
 
 import measure
@@ -110,7 +111,7 @@ def save_data(path, batches):
     np.savez(path, **arrays)
 
 
-def make(model, name, native, batches, train_size):
+def make(model, name, native, batches, train_size, inference_options=()):
     """Writes the files of a Keras model, compiles it for training and for inference alone, and says
     what a comparison needs to know."""
     import models
@@ -130,7 +131,7 @@ def make(model, name, native, batches, train_size):
         "data": str(folder / "data.npz"),
         "compiled": {
             "train": compile_library(archive, library, symbol, signatures, "--train"),
-            "infer": compile_library(archive, inference, symbol, signatures),
+            "infer": compile_library(archive, inference, symbol, signatures, *inference_options),
         },
         "cases": {f"train b{train_size}": bounds(model, True, train_size)},
     }
@@ -139,12 +140,12 @@ def make(model, name, native, batches, train_size):
     return case
 
 
-def bench_model(name):
+def bench_model(name, inference_options):
     import models
 
     model = models.build(name)
     batches = {size: models.batch(model, size) for size in SIZES}
-    return make(model, name, name, batches, SIZES[-1])
+    return make(model, name, name, batches, SIZES[-1], inference_options)
 
 
 def print_cases(makers):
@@ -157,7 +158,16 @@ def print_cases(makers):
         print(json.dumps({"model": name, **case}), flush=True)
 
 
-if __name__ == "__main__":
+def main():
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("models", nargs="*")
+    options.add_argument("--fold-embeddings", type=int, default=0)
+    options = options.parse_args()
     os.environ.update(KERAS_BACKEND="jax", TF_CPP_MIN_LOG_LEVEL="3")
     measure.pin(1)  # what is compiled here is compiled on one core
-    print_cases({name: functools.partial(bench_model, name) for name in sys.argv[1:]})
+    inference = [f"--fold-embeddings={options.fold_embeddings}"] if options.fold_embeddings else []
+    print_cases({name: functools.partial(bench_model, name, inference) for name in options.models})
+
+
+if __name__ == "__main__":
+    main()
