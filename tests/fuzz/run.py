@@ -53,7 +53,7 @@ HDF5_TARGETS = {"hdf5_weights", "checkpoint_weights", "keras_archive", "keras_h5
 
 def contained(output):
     """How many of the sanitizer's reports are about HDF5's code; the others."""
-    reports = re.split(r"(?==+\n==\d+==ERROR: AddressSanitizer)", output)[1:]
+    reports = re.split(r"^==\d+==ERROR: AddressSanitizer", output, flags=re.MULTILINE)[1:]
     stacks = [report[: report.find("\nSUMMARY")] for report in reports]
     ours = [stack for stack in stacks if "libhdf5" not in stack]
     ours += re.findall(r".*runtime error: .*", output)
