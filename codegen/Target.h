@@ -60,6 +60,9 @@ public:
     return MatrixLayout();
   }
 
+  /// Whether a kernel that contracts pools its results as well; else there is one for each.
+  virtual bool poolsInTiles() const { return true; }
+
   /// Adds what a machine has done to kernels and launches on tensors, before memory is planned. Code
   /// for the CPU that lies beside an accelerator's runs the same kernels in the same memory.
   virtual void addKernelPasses(mlir::OpPassManager &pipeline) const {}

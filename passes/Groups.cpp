@@ -1,8 +1,9 @@
 // Groups by kind, each with a space: loops that all ops of the group share, in which its parts are
 // independent of each other.
 //
-//   contraction  one sum of products, then pointwise ops on its result (its epilogue); or several
-//                reductions of the same windows, as of their maxima and of where those are
+//   contraction  one sum of products, then pointwise ops on its result (its epilogue), then a
+//                pooling of small windows of that; or several reductions of the same windows, as of
+//                their maxima and of where those are
 //   reduction    one reduction, then pointwise ops on its result
 //   rows         the space is rows: reductions along them, and pointwise ops on rows and elements
 //   pointwise    the space is the elements
@@ -68,6 +69,7 @@ private:
 
   std::optional<Group> epilogue(unsigned producer, unsigned consumer);
   std::optional<Group> windows(unsigned producer, unsigned consumer);
+  std::optional<Group> pooling(unsigned producer, unsigned consumer);
   std::optional<Group> elements(unsigned producer, unsigned consumer);
   std::optional<Group> rows(unsigned producer, unsigned consumer);
 
@@ -350,6 +352,54 @@ std::optional<Group> Grouping::windows(unsigned producer, unsigned consumer) {
   return first;
 }
 
+/// Whether `op` reduces small windows of what it reads there: inner dimensions, neither the first,
+/// along which kernels run in parallel, nor the last, along which vectors lie.
+static bool poolsInside(linalg::LinalgOp op, OpOperand *input) {
+  constexpr int64_t largest = 16;
+  AffineMap map = op.getMatchingIndexingMap(input);
+  if (!map.isPermutation() || map.getNumResults() < 3)
+    return false;
+  auto kinds = op.getIteratorTypesArray();
+  auto isReduced = [&](AffineExpr index) {
+    return kinds[cast<AffineDimExpr>(index).getPosition()] == utils::IteratorType::reduction;
+  };
+  int64_t window = 1;
+  for (auto [kind, size] : llvm::zip_equal(kinds, op.getStaticLoopRanges()))
+    if (kind == utils::IteratorType::reduction) {
+      if (ShapedType::isDynamic(size) || size > largest)
+        return false;
+      window *= size;
+    }
+  return window <= largest && !isReduced(map.getResult(0)) &&
+         !isReduced(map.getResult(map.getNumResults() - 1));
+}
+
+/// Windows of what a contraction computes, each within one of its tiles: see SplitWindows.cpp.
+std::optional<Group> Grouping::pooling(unsigned producer, unsigned consumer) {
+  const Group &first = groups[producer], &second = groups[consumer];
+  if (first.kind != Kind::Contraction || second.kind != Kind::Rows)
+    return std::nullopt;
+  bool pools = false;
+  for (unsigned number : second.ops) {
+    auto op = dyn_cast<linalg::GenericOp>(ops[number]);
+    if (!op)
+      continue;
+    for (OpOperand *input : op.getDpsInputOperands()) {
+      Operation *definition = input->get().getDefiningOp();
+      if (!definition || !numbers.contains(definition) || groupOf[numbers[definition]] != producer)
+        continue;
+      if (!definition->hasOneUse() || !poolsInside(op, input))
+        return std::nullopt;
+      pools = true;
+    }
+  }
+  if (!pools)
+    return std::nullopt;
+  Group merged = first;
+  merged.space = second.space;
+  return merged;
+}
+
 std::optional<Group> Grouping::elements(unsigned producer, unsigned consumer) {
   const Group &first = groups[producer], &second = groups[consumer];
   if (first.kind != Kind::Pointwise || second.kind != Kind::Pointwise ||
@@ -440,6 +490,7 @@ void Grouping::mergeScalars() {
 void Grouping::merge() {
   mergeEdges([&](unsigned a, unsigned b) { return windows(a, b); });
   mergeEdges([&](unsigned a, unsigned b) { return epilogue(a, b); });
+  mergeEdges([&](unsigned a, unsigned b) { return pooling(a, b); });
   mergeEdges([&](unsigned a, unsigned b) { return elements(a, b); });
   while (mergeEdges([&](unsigned a, unsigned b) { return rows(a, b); })) {
   }

@@ -129,10 +129,11 @@ static LogicalResult lowerToFw(ModuleOp module, const CompileOptions &options) {
 }
 
 static LogicalResult lowerToKernels(ModuleOp module, const CompileOptions &options) {
+  TargetChoice choice = chosen(options);
+  const Target &target = choice.accelerator ? *choice.accelerator : *choice.cpu;
   return lower(module, [&](OpPassManager &passes) {
-    buildKernelsPipeline(passes, options.fuse);
-    if (const Target *accelerator = chosen(options).accelerator)
-      accelerator->addKernelPasses(passes);
+    buildKernelsPipeline(passes, {options.fuse, target.poolsInTiles()});
+    target.addKernelPasses(passes);
   });
 }
 

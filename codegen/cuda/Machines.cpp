@@ -32,6 +32,9 @@ public:
   ArrayRef<Machine> machines() const override { return machineTable; }
   bool isAccelerator() const override { return true; }
 
+  // A block's tile of a product in shared memory and registers has no place for windows.
+  bool poolsInTiles() const override { return false; }
+
   void addKernelPasses(OpPassManager &pipeline) const override {
     buildCUDAKernelsPipeline(pipeline);
   }

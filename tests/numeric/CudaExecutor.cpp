@@ -19,7 +19,8 @@ public:
   std::unique_ptr<Program> compilePure(ModuleOp module) override {
     module->setAttr(manyThreadsAttr, UnitAttr::get(module.getContext()));
     llvm::StringMap<Symbols> symbols = makeEntries(module);
-    if (failed(planKernels(module, buildCUDAKernelsPipeline)) || failed(callKernelsOnCpu(module)))
+    if (failed(planKernels(module, {.splitWindows = false}, buildCUDAKernelsPipeline)) ||
+        failed(callKernelsOnCpu(module)))
       return nullptr;
     return loadObject(module, std::move(symbols), symbolCount(module));
   }

@@ -103,9 +103,10 @@ llvm::StringMap<Symbols> makeEntries(ModuleOp module) {
   return symbols;
 }
 
-LogicalResult planKernels(ModuleOp module, llvm::function_ref<void(OpPassManager &)> beforePlan) {
+LogicalResult planKernels(ModuleOp module, const KernelsOptions &options,
+                          llvm::function_ref<void(OpPassManager &)> beforePlan) {
   PassManager passes(module.getContext());
-  buildKernelsPipeline(passes);
+  buildKernelsPipeline(passes, options);
   if (beforePlan)
     beforePlan(passes);
   buildPlanPipeline(passes);

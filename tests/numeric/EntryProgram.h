@@ -2,6 +2,7 @@
 // called.
 #pragma once
 
+#include "passes/Passes.h"
 #include "runtime/formwork.h"
 #include "tests/numeric/Executor.h"
 
@@ -21,7 +22,7 @@ llvm::StringMap<Symbols> makeEntries(mlir::ModuleOp module);
 
 /// The production pipeline down to buffers in one arena; `beforePlan` adds passes over kernels for
 /// which no memory is planned yet.
-mlir::LogicalResult planKernels(mlir::ModuleOp module,
+mlir::LogicalResult planKernels(mlir::ModuleOp module, const KernelsOptions &options = {},
                                 llvm::function_ref<void(mlir::OpPassManager &)> beforePlan = {});
 
 /// Calls entries wherever they are. The arena comes poisoned, between canaries.

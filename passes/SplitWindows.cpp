@@ -1,0 +1,283 @@
+// Has a contraction compute an image window by window where only a pooling reads it.
+//
+//   y[h, w] = sum ..., z[p, q] = max y[2 p + a, 2 q + b]     becomes
+//   y[p, a, q, b] = sum ..., z[p, q] = max y[p, a, q, b]
+//
+// Then both are of one space, [p, q], and one kernel: a tile's windows are pooled where they were
+// computed, and the image is never in memory. The same products in the same order.
+//
+// Only windows that neither overlap nor leave a gap, and cover the image; what is between the
+// contraction and the pooling is pointwise, and nobody else reads it.
+#include "passes/LoopNests.h"
+#include "passes/Passes.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
+using namespace mlir;
+
+namespace formwork {
+
+#define GEN_PASS_DEF_SPLITWINDOWS
+#include "passes/Passes.h.inc"
+
+using linalg::GenericOp;
+
+//===--- what can be split -----------------------------------------------------------------------
+
+namespace {
+/// A pooling of an image, and what computes that.
+struct Pooling {
+  GenericOp op;
+  OpOperand *image;
+  /// For each axis of the image its window's size; 1 where it is not pooled.
+  SmallVector<int64_t> windows;
+  /// From the contraction on, each the only reader of the one before.
+  SmallVector<GenericOp> producers;
+};
+} // namespace
+
+/// The loops p and a of an index s p + a; nothing for other indices.
+static std::optional<std::pair<unsigned, unsigned>> windowLoops(AffineExpr index, int64_t &size) {
+  auto sum = dyn_cast<AffineBinaryOpExpr>(index);
+  if (!sum || sum.getKind() != AffineExprKind::Add)
+    return std::nullopt;
+  auto scaled = dyn_cast<AffineBinaryOpExpr>(sum.getLHS());
+  auto inner = dyn_cast<AffineDimExpr>(sum.getRHS());
+  if (!scaled || scaled.getKind() != AffineExprKind::Mul || !inner)
+    return std::nullopt;
+  auto outer = dyn_cast<AffineDimExpr>(scaled.getLHS());
+  auto scale = dyn_cast<AffineConstantExpr>(scaled.getRHS());
+  if (!outer || !scale)
+    return std::nullopt;
+  size = scale.getValue();
+  return std::pair(outer.getPosition(), inner.getPosition());
+}
+
+/// The windows' sizes, if they lie side by side and cover the image.
+static std::optional<SmallVector<int64_t>> windowsOf(GenericOp op, OpOperand *image) {
+  auto type = dyn_cast<RankedTensorType>(image->get().getType());
+  SmallVector<int64_t> extents = op.getStaticLoopRanges(), windows;
+  auto kinds = op.getIteratorTypesArray();
+  llvm::SmallBitVector reduced(op.getNumLoops());
+  for (auto [axis, index] : llvm::enumerate(op.getMatchingIndexingMap(image).getResults())) {
+    int64_t size = 1;
+    if (auto loops = windowLoops(index, size)) {
+      auto [outer, inner] = *loops;
+      if (kinds[outer] != utils::IteratorType::parallel || extents[inner] != size || size < 1 ||
+          ShapedType::isDynamic(extents[outer]) || extents[outer] * size != type.getDimSize(axis))
+        return std::nullopt;
+      reduced.set(inner);
+    } else if (auto loop = dyn_cast<AffineDimExpr>(index);
+               !loop || kinds[loop.getPosition()] != utils::IteratorType::parallel) {
+      return std::nullopt;
+    }
+    windows.push_back(size);
+  }
+  // The image's elements alone are reduced, each once.
+  if (reduced.none() || reduced.count() != op.getNumReductionLoops())
+    return std::nullopt;
+  return windows;
+}
+
+/// Whether the body of `op` looks at nothing but one input and the results so far.
+static bool readsOnly(GenericOp op, OpOperand *image) {
+  return llvm::all_of(op.getDpsInputOperands(), [&](OpOperand *input) {
+    return input == image || op.getMatchingBlockArgument(input).use_empty();
+  });
+}
+
+static bool countsLoops(GenericOp op) { return !op.getBody()->getOps<linalg::IndexOp>().empty(); }
+
+/// Whether an op's loops can be split at what it writes.
+static bool canSplit(GenericOp op) {
+  return op.getNumResults() == 1 && op->hasOneUse() && !countsLoops(op) &&
+         op.getMatchingIndexingMap(op.getDpsInitOperand(0)).isProjectedPermutation();
+}
+
+/// What computes the image, down to a contraction.
+static std::optional<SmallVector<GenericOp>> producersOf(OpOperand *image) {
+  SmallVector<GenericOp> producers;
+  Block *block = image->getOwner()->getBlock();
+  for (auto op = image->get().getDefiningOp<GenericOp>(); op && op->getBlock() == block;) {
+    if (!canSplit(op))
+      return std::nullopt;
+    producers.insert(producers.begin(), op);
+    if (contracts(op))
+      return producers;
+    if (!isPointwise(op))
+      return std::nullopt;
+    // Of several inputs the one that a contraction computes, read as it was written.
+    GenericOp next;
+    for (OpOperand *input : op.getDpsInputOperands())
+      if (auto producer = input->get().getDefiningOp<GenericOp>();
+          producer && producer->hasOneUse() && contracts(producer) &&
+          op.getMatchingIndexingMap(input) == op.getMatchingIndexingMap(op.getDpsInitOperand(0)))
+        next = producer;
+    op = next;
+  }
+  return std::nullopt;
+}
+
+static std::optional<Pooling> poolingOf(GenericOp op) {
+  if (op.getNumReductionLoops() == 0 || op.getNumResults() != 1 || countsLoops(op))
+    return std::nullopt;
+  for (OpOperand *input : op.getDpsInputOperands()) {
+    if (!slidesOver(op, input) || !readsOnly(op, input))
+      continue;
+    std::optional<SmallVector<int64_t>> windows = windowsOf(op, input);
+    auto producers = windows ? producersOf(input) : std::nullopt;
+    if (producers)
+      return Pooling{op, input, *windows, *producers};
+  }
+  return std::nullopt;
+}
+
+//===--- splitting -------------------------------------------------------------------------------
+
+namespace {
+/// Writes an op anew whose result has a dimension for the places in a window after each that is
+/// pooled.
+class Splitter {
+public:
+  Splitter(GenericOp op, ArrayRef<int64_t> windows, RewriterBase &rewriter)
+      : op(op), windows(windows), rewriter(rewriter) {}
+
+  /// With `split` in place of the input that was computed by an op before.
+  GenericOp run(Value before, Value split);
+
+private:
+  void numberLoops();
+  AffineMap splitMap(AffineMap map) const;
+  AffineMap splitResults(AffineMap map) const;
+  Value splitInitial(Value initial);
+
+  GenericOp op;
+  ArrayRef<int64_t> windows;
+  RewriterBase &rewriter;
+  /// What each old loop is in terms of the new ones, and the new ones of each axis of the result.
+  SmallVector<AffineExpr> loops;
+  SmallVector<SmallVector<AffineExpr, 2>> axes;
+  SmallVector<utils::IteratorType> kinds;
+};
+} // namespace
+
+void Splitter::numberLoops() {
+  AffineMap written = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
+  axes.resize(written.getNumResults());
+  auto addLoop = [&](utils::IteratorType kind) {
+    kinds.push_back(kind);
+    return rewriter.getAffineDimExpr(kinds.size() - 1);
+  };
+  for (auto [loop, kind] : llvm::enumerate(op.getIteratorTypesArray())) {
+    AffineExpr first = addLoop(kind);
+    std::optional<unsigned> axis = written.getResultPosition(rewriter.getAffineDimExpr(loop));
+    loops.push_back(first);
+    if (!axis)
+      continue;
+    axes[*axis].push_back(first);
+    if (windows[*axis] == 1)
+      continue;
+    axes[*axis].push_back(addLoop(kind));
+    loops.back() = first * windows[*axis] + axes[*axis].back();
+  }
+}
+
+/// A map of what stays as it is.
+AffineMap Splitter::splitMap(AffineMap map) const {
+  return map.replaceDimsAndSymbols(loops, {}, kinds.size(), 0);
+}
+
+/// A map of what is split itself, whose axes are those of the result.
+AffineMap Splitter::splitResults(AffineMap map) const {
+  SmallVector<AffineExpr> results;
+  for (auto axis : axes)
+    llvm::append_range(results, axis);
+  return AffineMap::get(kinds.size(), 0, results, map.getContext());
+}
+
+Value Splitter::splitInitial(Value initial) {
+  if (auto fill = initial.getDefiningOp<linalg::FillOp>())
+    return linalg::FillOp::create(rewriter, fill.getLoc(), fill.value(),
+                                  splitInitial(fill.output()))
+        .getResult(0);
+  SmallVector<OpFoldResult> sizes;
+  auto type = cast<RankedTensorType>(initial.getType());
+  for (auto [axis, size] : llvm::enumerate(tensor::getMixedSizes(rewriter, op.getLoc(), initial))) {
+    bool isSplit = windows[axis] != 1;
+    sizes.push_back(isSplit ? rewriter.getIndexAttr(type.getDimSize(axis) / windows[axis]) : size);
+    if (isSplit)
+      sizes.push_back(rewriter.getIndexAttr(windows[axis]));
+  }
+  return tensor::EmptyOp::create(rewriter, op.getLoc(), sizes, type.getElementType());
+}
+
+GenericOp Splitter::run(Value before, Value split) {
+  rewriter.setInsertionPoint(op);
+  numberLoops();
+  SmallVector<Value> inputs;
+  SmallVector<AffineMap> maps;
+  for (OpOperand *input : op.getDpsInputOperands()) {
+    bool isSplit = input->get() == before;
+    inputs.push_back(isSplit ? split : input->get());
+    AffineMap map = op.getMatchingIndexingMap(input);
+    maps.push_back(isSplit ? splitResults(map) : splitMap(map));
+  }
+  Value initial = splitInitial(op.getDpsInits().front());
+  maps.push_back(splitResults(op.getMatchingIndexingMap(op.getDpsInitOperand(0))));
+  auto copy =
+      GenericOp::create(rewriter, op.getLoc(), initial.getType(), inputs, initial, maps, kinds);
+  rewriter.cloneRegionBefore(op.getRegion(), copy.getRegion(), copy.getRegion().begin());
+  return copy;
+}
+
+/// Has the pooling read the split image.
+static void readSplit(Pooling &pooling, Value image, RewriterBase &rewriter) {
+  GenericOp op = pooling.op;
+  AffineMap map = op.getMatchingIndexingMap(pooling.image);
+  SmallVector<AffineExpr> indices;
+  for (auto [index, window] : llvm::zip_equal(map.getResults(), pooling.windows)) {
+    int64_t size = 1;
+    auto loops = windowLoops(index, size);
+    indices.push_back(loops ? rewriter.getAffineDimExpr(loops->first) : index);
+    if (window != 1)
+      indices.push_back(rewriter.getAffineDimExpr(loops->second));
+  }
+  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+  maps[pooling.image->getOperandNumber()] =
+      AffineMap::get(map.getNumDims(), 0, indices, rewriter.getContext());
+  rewriter.modifyOpInPlace(op, [&] {
+    pooling.image->set(image);
+    op.setIndexingMapsAttr(rewriter.getAffineMapArrayAttr(maps));
+  });
+}
+
+static void split(Pooling &pooling, RewriterBase &rewriter) {
+  Value before, now;
+  for (GenericOp producer : pooling.producers) {
+    GenericOp copy = Splitter(producer, pooling.windows, rewriter).run(before, now);
+    before = producer->getResult(0);
+    now = copy->getResult(0);
+  }
+  readSplit(pooling, now, rewriter);
+  for (GenericOp producer : llvm::reverse(pooling.producers))
+    rewriter.eraseOp(producer);
+}
+
+namespace {
+struct SplitWindows : impl::SplitWindowsBase<SplitWindows> {
+  void runOnOperation() override {
+    SmallVector<Pooling> poolings;
+    getOperation().walk([&](GenericOp op) {
+      if (std::optional<Pooling> pooling = poolingOf(op))
+        poolings.push_back(*pooling);
+    });
+    // No two have a producer in common: each has one reader.
+    IRRewriter rewriter(&getContext());
+    for (Pooling &pooling : poolings)
+      split(pooling, rewriter);
+  }
+};
+} // namespace
+
+} // namespace formwork
