@@ -81,13 +81,9 @@ class Native:
 
     def sampler(self, call, target):
         """The same call as `call`, a closure of formwork_model, from a loop in C."""
-        run, context, constants, state, arena, dims, buffers = call.arguments
 
         def timed(count):
-            return self.library.time_calls(
-                run, ctypes.byref(context), ctypes.c_void_p(constants), ctypes.c_void_p(state),
-                ctypes.c_void_p(arena), dims, buffers, ctypes.c_int64(count),
-            )  # fmt: skip
+            return self.library.time_calls(*call.arguments, ctypes.c_int64(count))
 
         return sampled(timed, target)
 

@@ -38,15 +38,8 @@ class TensorInfo(ctypes.Structure):
     ]
 
 
-FUNCTION = ctypes.CFUNCTYPE(
-    ctypes.c_int,
-    ctypes.POINTER(Context),
-    ctypes.c_void_p,
-    ctypes.c_void_p,
-    ctypes.c_void_p,
-    c_int64_p,
-    ctypes.POINTER(ctypes.c_void_p),
-)
+# All pointers: arguments that are converted once cost nothing more in each call.
+FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * 6)
 ARENA_SIZE = ctypes.CFUNCTYPE(ctypes.c_int64, c_int64_p)
 
 
@@ -173,16 +166,17 @@ class Entry:
         state = self.model.state
         state_address = state.ctypes.data if len(state) else None
         run, constants = concrete.run, self.model.info.constants
-        # Held by the closure, so that nothing it points to goes away.
-        held = (keep, state)
-
-        arguments = (context, constants, state_address, arena.ctypes.data, c_dims, c_buffers)
+        given = (context, c_dims, c_buffers)
+        at = [ctypes.addressof(one) for one in given]
+        addresses = (at[0], constants, state_address, arena.ctypes.data, at[1], at[2])
+        arguments = [ctypes.c_void_p(address) for address in addresses]
 
         def call():
             status = run(*arguments)
             assert status == 0, f"{self.name} returned {status}"
 
-        call.arena, call.arguments, call.held = arena, (run, *arguments), held
+        # Held by the closure, so that nothing it points to goes away.
+        call.arena, call.arguments, call.held = arena, (run, *arguments), (keep, state, given)
         return call, outputs
 
     def __call__(self, *arrays, poison=True):
