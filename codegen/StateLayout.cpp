@@ -1,21 +1,13 @@
 // Offsets of variables: module order, each at the next multiple of the alignment.
 #include "codegen/StateLayout.h"
 
-#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "ir/Variables.h"
 
 using namespace mlir;
 
 namespace formwork {
 
 int64_t elementBytes(Type element) { return llvm::divideCeil(element.getIntOrFloatBitWidth(), 8); }
-
-static bool updatesVariables(ModuleOp module) {
-  for (auto function : module.getOps<func::FuncOp>())
-    for (unsigned i = 0; i < function.getNumArguments(); ++i)
-      if (function.getArgAttr(i, "fw.donated"))
-        return true;
-  return false;
-}
 
 static std::string stringAttribute(VariableOp variable, StringRef name) {
   auto value = variable->getAttrOfType<StringAttr>(name);

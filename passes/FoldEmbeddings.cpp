@@ -3,12 +3,13 @@
 //
 //   dot_general(gather(T, i), W)   becomes   gather(P, i),   P = T W
 //
-// P is a variable of role "derived", which the entry `derive` computes of weights. It costs memory,
-// and a table's rows are longer by it: the shortest are folded first, as long as all of them
-// together take no more than `bytes`. Each is told in a remark.
+// P is a variable of role "derived", which the entry `derive` computes of weights. It costs memory:
+// the smallest are made first, as long as all together take no more than `bytes`. Each is told in a
+// remark.
 //
 // Only in modules that update no variable: a weight that moves would take P along in each step. And
 // only where nothing but transposes lies between gather and contraction, of a single dimension.
+#include "ir/Variables.h"
 #include "passes/Passes.h"
 
 using namespace mlir;
@@ -115,7 +116,9 @@ static void keepSmallest(SmallVectorImpl<Product> &products, int64_t bytes) {
 static void declare(Product &product, ModuleOp module) {
   ImplicitLocOpBuilder builder(product.projections.front().dot.getLoc(), module.getContext());
   builder.setInsertionPoint(*module.getOps<func::FuncOp>().begin());
-  std::string name = (product.table.getSymName() + " x " + product.kernel.getSymName()).str();
+  std::string name = (product.table.getSymName() + " x " + product.kernel.getSymName() +
+                      (product.contracted == 1 ? " turned" : ""))
+                         .str();
   product.result = VariableOp::create(builder, name, product.type);
   product.result->setAttr("role", builder.getStringAttr("derived"));
   emitRemark(builder.getLoc()) << "reads rows of '" << product.table.getSymName()
@@ -171,7 +174,7 @@ static void buildDerive(ModuleOp module, MutableArrayRef<Product> products) {
 
 //===--- reading them ----------------------------------------------------------------------------
 
-/// Puts the last dimension where `axis` is, the others in order; the inverse puts it back.
+/// Dimension `axis` last, the others in order.
 static SmallVector<int64_t> movedLast(int64_t rank, int64_t axis) {
   auto permutation = llvm::to_vector(llvm::seq<int64_t>(0, rank));
   permutation.erase(permutation.begin() + axis);
@@ -190,14 +193,6 @@ static void readProduct(Projection &projection, VariableOp product) {
   value = builder.createOrFold<TransposeOp>(value, movedLast(rank, dot.getAContract().front()));
   dot.replaceAllUsesWith(value);
   dot.erase();
-}
-
-static bool updatesVariables(ModuleOp module) {
-  return llvm::any_of(module.getOps<func::FuncOp>(), [](func::FuncOp function) {
-    return llvm::any_of(llvm::seq(function.getNumArguments()), [&](unsigned index) {
-      return function.getArgAttr(index, "fw.donated") != nullptr;
-    });
-  });
 }
 
 namespace {

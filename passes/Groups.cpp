@@ -490,7 +490,8 @@ void Grouping::mergeScalars() {
 void Grouping::merge() {
   mergeEdges([&](unsigned a, unsigned b) { return windows(a, b); });
   mergeEdges([&](unsigned a, unsigned b) { return epilogue(a, b); });
-  mergeEdges([&](unsigned a, unsigned b) { return pooling(a, b); });
+  if (mergeEdges([&](unsigned a, unsigned b) { return pooling(a, b); }))
+    mergeEdges([&](unsigned a, unsigned b) { return epilogue(a, b); });
   mergeEdges([&](unsigned a, unsigned b) { return elements(a, b); });
   while (mergeEdges([&](unsigned a, unsigned b) { return rows(a, b); })) {
   }

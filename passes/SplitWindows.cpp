@@ -37,42 +37,48 @@ struct Pooling {
 };
 } // namespace
 
-/// The loops p and a of an index s p + a; nothing for other indices.
-static std::optional<std::pair<unsigned, unsigned>> windowLoops(AffineExpr index, int64_t &size) {
+namespace {
+/// An index `size` * outer + inner, of loops.
+struct WindowIndex {
+  unsigned outer, inner;
+  int64_t size;
+};
+} // namespace
+
+/// Nothing for other indices.
+static std::optional<WindowIndex> windowIndex(AffineExpr index) {
   auto sum = dyn_cast<AffineBinaryOpExpr>(index);
-  if (!sum || sum.getKind() != AffineExprKind::Add)
+  auto scaled = sum ? dyn_cast<AffineBinaryOpExpr>(sum.getLHS()) : sum;
+  if (!scaled || sum.getKind() != AffineExprKind::Add || scaled.getKind() != AffineExprKind::Mul)
     return std::nullopt;
-  auto scaled = dyn_cast<AffineBinaryOpExpr>(sum.getLHS());
-  auto inner = dyn_cast<AffineDimExpr>(sum.getRHS());
-  if (!scaled || scaled.getKind() != AffineExprKind::Mul || !inner)
+  auto outer = dyn_cast<AffineDimExpr>(scaled.getLHS()),
+       inner = dyn_cast<AffineDimExpr>(sum.getRHS());
+  auto size = dyn_cast<AffineConstantExpr>(scaled.getRHS());
+  if (!outer || !inner || !size)
     return std::nullopt;
-  auto outer = dyn_cast<AffineDimExpr>(scaled.getLHS());
-  auto scale = dyn_cast<AffineConstantExpr>(scaled.getRHS());
-  if (!outer || !scale)
-    return std::nullopt;
-  size = scale.getValue();
-  return std::pair(outer.getPosition(), inner.getPosition());
+  return WindowIndex{outer.getPosition(), inner.getPosition(), size.getValue()};
 }
 
 /// The windows' sizes, if they lie side by side and cover the image.
 static std::optional<SmallVector<int64_t>> windowsOf(GenericOp op, OpOperand *image) {
-  auto type = dyn_cast<RankedTensorType>(image->get().getType());
+  auto type = cast<RankedTensorType>(image->get().getType());
   SmallVector<int64_t> extents = op.getStaticLoopRanges(), windows;
   auto kinds = op.getIteratorTypesArray();
+  auto isParallel = [&](unsigned loop) { return kinds[loop] == utils::IteratorType::parallel; };
   llvm::SmallBitVector reduced(op.getNumLoops());
   for (auto [axis, index] : llvm::enumerate(op.getMatchingIndexingMap(image).getResults())) {
-    int64_t size = 1;
-    if (auto loops = windowLoops(index, size)) {
-      auto [outer, inner] = *loops;
-      if (kinds[outer] != utils::IteratorType::parallel || extents[inner] != size || size < 1 ||
-          ShapedType::isDynamic(extents[outer]) || extents[outer] * size != type.getDimSize(axis))
+    if (std::optional<WindowIndex> window = windowIndex(index)) {
+      int64_t count = extents[window->outer];
+      if (!isParallel(window->outer) || extents[window->inner] != window->size ||
+          ShapedType::isDynamic(count) || count * window->size != type.getDimSize(axis))
         return std::nullopt;
-      reduced.set(inner);
-    } else if (auto loop = dyn_cast<AffineDimExpr>(index);
-               !loop || kinds[loop.getPosition()] != utils::IteratorType::parallel) {
+      reduced.set(window->inner);
+      windows.push_back(window->size);
+    } else if (auto loop = dyn_cast<AffineDimExpr>(index); loop && isParallel(loop.getPosition())) {
+      windows.push_back(1);
+    } else {
       return std::nullopt;
     }
-    windows.push_back(size);
   }
   // The image's elements alone are reduced, each once.
   if (reduced.none() || reduced.count() != op.getNumReductionLoops())
@@ -236,13 +242,13 @@ static void readSplit(Pooling &pooling, Value image, RewriterBase &rewriter) {
   GenericOp op = pooling.op;
   AffineMap map = op.getMatchingIndexingMap(pooling.image);
   SmallVector<AffineExpr> indices;
-  for (auto [index, window] : llvm::zip_equal(map.getResults(), pooling.windows)) {
-    int64_t size = 1;
-    auto loops = windowLoops(index, size);
-    indices.push_back(loops ? rewriter.getAffineDimExpr(loops->first) : index);
-    if (window != 1)
-      indices.push_back(rewriter.getAffineDimExpr(loops->second));
-  }
+  for (AffineExpr index : map.getResults())
+    if (std::optional<WindowIndex> window = windowIndex(index)) {
+      indices.push_back(rewriter.getAffineDimExpr(window->outer));
+      indices.push_back(rewriter.getAffineDimExpr(window->inner));
+    } else {
+      indices.push_back(index);
+    }
   SmallVector<AffineMap> maps = op.getIndexingMapsArray();
   maps[pooling.image->getOperandNumber()] =
       AffineMap::get(map.getNumDims(), 0, indices, rewriter.getContext());

@@ -95,10 +95,10 @@ def suites():
 
 
 def random_models():
-    """120, or as many as there is time for: what is left of a run's 66 minutes, but three at least."""
+    """400, or as many as there is time for: what is left of a run's 66 minutes, but three at least."""
     began = float(os.environ.get("FORMWORK_TESTS_BEGAN", time.time()))
     minutes = max(3, 66 - (time.time() - began) / 60)
-    return script("differential/run.py", minutes + 10, "--models", "120", "--minutes", f"{minutes:.1f}")
+    return script("differential/run.py", minutes + 10, "--models", "400", "--minutes", f"{minutes:.1f}")
 
 
 def run(suite):
