@@ -7,7 +7,8 @@
 // computed, and the image is never in memory. The same products in the same order.
 //
 // Only windows that neither overlap nor leave a gap, and cover the image; what is between the
-// contraction and the pooling is pointwise, and nobody else reads it.
+// contraction and the pooling is pointwise, and nobody else reads it. Narrow images that are padded
+// stay whole: a tile of whole rows leaves out what multiplies the zeros beside them.
 #include "passes/LoopNests.h"
 #include "passes/Passes.h"
 
@@ -125,6 +126,21 @@ static std::optional<SmallVector<GenericOp>> producersOf(OpOperand *image) {
   return std::nullopt;
 }
 
+/// Whether a tile may hold whole rows of the image, and those read zeros beside another image.
+static bool isNarrowAndPadded(const Pooling &pooling) {
+  constexpr int64_t tileRows = 16;
+  size_t columns = 0;
+  for (auto [axis, size] : llvm::enumerate(pooling.windows))
+    if (size != 1)
+      columns = axis;
+  GenericOp contraction = pooling.producers.front();
+  auto type = cast<RankedTensorType>(pooling.image->get().getType());
+  return type.getDimSize(columns) <= tileRows &&
+         llvm::any_of(contraction.getDpsInputs(), [](Value input) {
+           return isa_and_present<tensor::InsertSliceOp>(input.getDefiningOp());
+         });
+}
+
 static std::optional<Pooling> poolingOf(GenericOp op) {
   if (op.getNumReductionLoops() == 0 || op.getNumResults() != 1 || countsLoops(op))
     return std::nullopt;
@@ -133,8 +149,11 @@ static std::optional<Pooling> poolingOf(GenericOp op) {
       continue;
     std::optional<SmallVector<int64_t>> windows = windowsOf(op, input);
     auto producers = windows ? producersOf(input) : std::nullopt;
-    if (producers)
-      return Pooling{op, input, *windows, *producers};
+    if (!producers)
+      continue;
+    Pooling found{op, input, *windows, *producers};
+    if (!isNarrowAndPadded(found))
+      return found;
   }
   return std::nullopt;
 }

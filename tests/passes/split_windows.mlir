@@ -130,3 +130,41 @@ func.func @left_over(%x: tensor<2x7x4xf32>, %w: tensor<4x8xf32>) -> tensor<2x3x8
   } -> tensor<2x3x8xf32>
   return %3 : tensor<2x3x8xf32>
 }
+
+// -----
+
+#image = affine_map<(n, h, c, j, k) -> (n, h + j, k)>
+#kernel = affine_map<(n, h, c, j, k) -> (j, k, c)>
+#result = affine_map<(n, h, c, j, k) -> (n, h, c)>
+#windows = affine_map<(n, p, c, a) -> (n, p * 2 + a, c)>
+#window = affine_map<(n, p, c, a) -> (a)>
+#pooled = affine_map<(n, p, c, a) -> (n, p, c)>
+
+// What lies beside a narrow image is left out of the sums only while a tile holds whole rows.
+// CHECK-LABEL: func.func @narrow_and_padded
+// CHECK-NOT:     tensor<2x3x2x8xf32>
+func.func @narrow_and_padded(%x: tensor<2x6x4xf32>, %w: tensor<3x4x8xf32>) -> tensor<2x3x8xf32> {
+  %zero = arith.constant 0.0 : f32
+  %p = tensor.empty() : tensor<2x8x4xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%p : tensor<2x8x4xf32>) -> tensor<2x8x4xf32>
+  %padded = tensor.insert_slice %x into %z[0, 1, 0] [2, 6, 4] [1, 1, 1] : tensor<2x6x4xf32> into tensor<2x8x4xf32>
+  %e = tensor.empty() : tensor<2x6x8xf32>
+  %0 = linalg.fill ins(%zero : f32) outs(%e : tensor<2x6x8xf32>) -> tensor<2x6x8xf32>
+  %1 = linalg.generic {indexing_maps = [#image, #kernel, #result], iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction"]}
+      ins(%padded, %w : tensor<2x8x4xf32>, tensor<3x4x8xf32>) outs(%0 : tensor<2x6x8xf32>) {
+    ^bb0(%u: f32, %v: f32, %o: f32):
+      %m = arith.mulf %u, %v : f32
+      %s = arith.addf %o, %m : f32
+      linalg.yield %s : f32
+  } -> tensor<2x6x8xf32>
+  %f = tensor.empty() : tensor<2x3x8xf32>
+  %2 = linalg.fill ins(%zero : f32) outs(%f : tensor<2x3x8xf32>) -> tensor<2x3x8xf32>
+  %shape = tensor.empty() : tensor<2xf32>
+  %3 = linalg.generic {indexing_maps = [#windows, #window, #pooled], iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+      ins(%1, %shape : tensor<2x6x8xf32>, tensor<2xf32>) outs(%2 : tensor<2x3x8xf32>) {
+    ^bb0(%u: f32, %v: f32, %o: f32):
+      %r = arith.addf %o, %u : f32
+      linalg.yield %r : f32
+  } -> tensor<2x3x8xf32>
+  return %3 : tensor<2x3x8xf32>
+}
