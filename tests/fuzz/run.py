@@ -6,8 +6,9 @@ usage: run.py [--seconds N] [TARGET...]
     run.py --seconds 600          ten minutes each, two at a time
     run.py --seconds 60 csv npy   only these
 
-A finding is an input that crashes, that a sanitizer complains about, that takes more than ten
-seconds or more than 1 GiB. Its file is kept in build/fuzz, and how to run it again is printed.
+A finding is an input that crashes, that a sanitizer complains about, that takes more than 30 seconds
+or more than 1 GiB. (A reader of HDF5 that runs in circles is stopped after two seconds of its own; a
+file may have two, and the machine other work.) Its file is kept in build/fuzz, and how to run it again is printed.
 
 Files of weights are read by HDF5 in a process of its own (runtime/keras_io/Isolated.h). What happens
 there in HDF5's own code, which is known to be unsound, is contained and no finding; what happens
@@ -74,7 +75,7 @@ def fuzz(name, seconds):
             f"-max_len={largest}",
             f"-max_total_time={seconds}",
             f"-artifact_prefix={findings / name}-",
-            "-timeout=10",
+            "-timeout=30",
             "-rss_limit_mb=1024",
             "-print_final_stats=1",
         ]
