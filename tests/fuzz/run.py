@@ -8,7 +8,8 @@ usage: run.py [--seconds N] [TARGET...]
 
 A finding is an input that crashes, that a sanitizer complains about, that takes more than 30 seconds
 or more than 1 GiB. (A reader of HDF5 that runs in circles is stopped after two seconds of its own; a
-file may have two, and the machine other work.) Its file is kept in build/fuzz, and how to run it again is printed.
+file may have two, and the machine other work.) Its file is kept in build/fuzz, and how to run it
+again is printed.
 
 Files of weights are read by HDF5 in a process of its own (runtime/keras_io/Isolated.h). What happens
 there in HDF5's own code, which is known to be unsound, is contained and no finding; what happens
