@@ -63,8 +63,8 @@ public:
   /// Whether a kernel that contracts pools its results as well; else there is one for each.
   virtual bool poolsInTiles() const { return true; }
 
-  /// Adds what a machine has done to kernels and launches on tensors, before memory is planned. Code
-  /// for the CPU that lies beside an accelerator's runs the same kernels in the same memory.
+  /// Adds what a machine has done to kernels and launches on tensors, before memory is planned.
+  /// Code for the CPU that lies beside an accelerator's runs the same kernels in the same memory.
   virtual void addKernelPasses(mlir::OpPassManager &pipeline) const {}
 
   /// From planned kernels to objects, for all of `machines` in one. Consumes the module.

@@ -352,26 +352,17 @@ std::optional<Group> Grouping::windows(unsigned producer, unsigned consumer) {
   return first;
 }
 
-/// Whether `op` reduces small windows of what it reads there: inner dimensions, neither the first,
-/// along which kernels run in parallel, nor the last, along which vectors lie.
+/// Whether `op` reduces windows of what it reads there, each element once, that lie within tiles.
 static bool poolsInside(linalg::LinalgOp op, OpOperand *input) {
-  constexpr int64_t largest = 16;
   AffineMap map = op.getMatchingIndexingMap(input);
-  if (!map.isPermutation() || map.getNumResults() < 3)
+  if (!map.isPermutation())
     return false;
   auto kinds = op.getIteratorTypesArray();
-  auto isReduced = [&](AffineExpr index) {
-    return kinds[cast<AffineDimExpr>(index).getPosition()] == utils::IteratorType::reduction;
-  };
-  int64_t window = 1;
-  for (auto [kind, size] : llvm::zip_equal(kinds, op.getStaticLoopRanges()))
-    if (kind == utils::IteratorType::reduction) {
-      if (ShapedType::isDynamic(size) || size > largest)
-        return false;
-      window *= size;
-    }
-  return window <= largest && !isReduced(map.getResult(0)) &&
-         !isReduced(map.getResult(map.getNumResults() - 1));
+  llvm::SmallBitVector reduced(map.getNumResults());
+  for (auto [axis, index] : llvm::enumerate(map.getResults()))
+    reduced[axis] =
+        kinds[cast<AffineDimExpr>(index).getPosition()] == utils::IteratorType::reduction;
+  return poolsInTile(cast<RankedTensorType>(input->get().getType()).getShape(), reduced);
 }
 
 /// Windows of what a contraction computes, each within one of its tiles: see SplitWindows.cpp.

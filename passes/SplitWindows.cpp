@@ -126,6 +126,23 @@ static std::optional<SmallVector<GenericOp>> producersOf(OpOperand *image) {
   return std::nullopt;
 }
 
+/// Whether the pooling can be part of the contraction's kernel once its windows are axes.
+static bool fitsTiles(const Pooling &pooling) {
+  SmallVector<int64_t> shape;
+  llvm::SmallBitVector reduced;
+  auto add = [&](int64_t size, bool isReduced) {
+    shape.push_back(size);
+    reduced.push_back(isReduced);
+  };
+  auto type = cast<RankedTensorType>(pooling.image->get().getType());
+  for (auto [size, window] : llvm::zip_equal(type.getShape(), pooling.windows)) {
+    add(window == 1 ? size : size / window, false);
+    if (window != 1)
+      add(window, true);
+  }
+  return poolsInTile(shape, reduced);
+}
+
 /// Whether a tile may hold whole rows of the image, and those read zeros beside another image.
 static bool isNarrowAndPadded(const Pooling &pooling) {
   constexpr int64_t tileRows = 16;
@@ -152,7 +169,7 @@ static std::optional<Pooling> poolingOf(GenericOp op) {
     if (!producers)
       continue;
     Pooling found{op, input, *windows, *producers};
-    if (!isNarrowAndPadded(found))
+    if (fitsTiles(found) && !isNarrowAndPadded(found))
       return found;
   }
   return std::nullopt;

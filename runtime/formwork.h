@@ -113,9 +113,9 @@ typedef struct formwork_concrete {
  *   finalize       ends training: the moving averages of weights replace them; only of models
  *                  whose optimizer keeps such averages
  *   init           seed (one int64) -> ; sets every variable
- *   derive         -> each derived variable's elements in row-major order. Where weights were changed
- *                  in a copy of the constants, what it gives must be written there before anything
- *                  else is called; only of models with such variables, none of which trains
+ *   derive         -> each derived variable's elements in row-major order. Where weights were
+ *                  changed in a copy of the constants, what it gives must be written there before
+ *                  anything else is called; only of models with such variables, none of which trains
  *   reset_metrics  sets metric state to its beginning
  *   metrics        -> each metric's value over all batches since reset_metrics, `loss` first; a
  *                  metric for each class or threshold has as many numbers
