@@ -35,7 +35,7 @@ struct Projection {
 struct Product {
   SmallVector<Projection> projections;
   VariableOp table, kernel, result;
-  /// Of the kernel: 0, or 1 where it is read turned.
+  /// Of the kernel: 0, or 1 where it is read transposed.
   int64_t contracted;
   RankedTensorType type;
 
@@ -117,7 +117,7 @@ static void declare(Product &product, ModuleOp module) {
   ImplicitLocOpBuilder builder(product.projections.front().dot.getLoc(), module.getContext());
   builder.setInsertionPoint(*module.getOps<func::FuncOp>().begin());
   std::string name = (product.table.getSymName() + " x " + product.kernel.getSymName() +
-                      (product.contracted == 1 ? " turned" : ""))
+                      (product.contracted == 1 ? " transposed" : ""))
                          .str();
   product.result = VariableOp::create(builder, name, product.type);
   product.result->setAttr("role", builder.getStringAttr("derived"));

@@ -130,9 +130,10 @@ static void delayUpdates(Block &block) {
   }
 }
 
-static void formKernels(Block &block, SymbolTable &kernels, StringRef prefix, bool fuse) {
+static void formKernels(Block &block, SymbolTable &kernels, StringRef prefix, bool fuse,
+                        bool pool) {
   markBorders(block);
-  for (KernelGroup &group : groupOps(block, fuse))
+  for (KernelGroup &group : groupOps(block, fuse, pool))
     outline(group, kernels, prefix);
   forgetBorders(block);
   sortTopologically(&block);
@@ -190,7 +191,7 @@ struct FormKernels : impl::FormKernelsBase<FormKernels> {
           blocks.push_back(block);
       });
       for (Block *block : blocks)
-        formKernels(*block, symbols, function.getName(), fuse);
+        formKernels(*block, symbols, function.getName(), fuse, pool);
     }
     shareKernels(getOperation(), kernels);
   }

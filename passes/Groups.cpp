@@ -54,7 +54,7 @@ struct Group {
 class Grouping {
 public:
   explicit Grouping(Block &block);
-  void merge();
+  void merge(bool pool);
   SmallVector<KernelGroup> result();
 
 private:
@@ -478,10 +478,10 @@ void Grouping::mergeScalars() {
         unite(first, second, groups[first]);
 }
 
-void Grouping::merge() {
+void Grouping::merge(bool pool) {
   mergeEdges([&](unsigned a, unsigned b) { return windows(a, b); });
   mergeEdges([&](unsigned a, unsigned b) { return epilogue(a, b); });
-  if (mergeEdges([&](unsigned a, unsigned b) { return pooling(a, b); }))
+  if (pool && mergeEdges([&](unsigned a, unsigned b) { return pooling(a, b); }))
     mergeEdges([&](unsigned a, unsigned b) { return epilogue(a, b); });
   mergeEdges([&](unsigned a, unsigned b) { return elements(a, b); });
   while (mergeEdges([&](unsigned a, unsigned b) { return rows(a, b); })) {
@@ -522,10 +522,10 @@ SmallVector<KernelGroup> Grouping::result() {
   return kernels;
 }
 
-SmallVector<KernelGroup> groupOps(Block &block, bool fuse) {
+SmallVector<KernelGroup> groupOps(Block &block, bool fuse, bool pool) {
   Grouping grouping(block);
   if (fuse)
-    grouping.merge();
+    grouping.merge(pool);
   return grouping.result();
 }
 

@@ -96,10 +96,19 @@ static bool readsOnly(GenericOp op, OpOperand *image) {
 
 static bool countsLoops(GenericOp op) { return !op.getBody()->getOps<linalg::IndexOp>().empty(); }
 
-/// Whether an op's loops can be split at what it writes.
+/// Whether an op's loops can be split at what it writes, and what it starts from be made anew.
 static bool canSplit(GenericOp op) {
+  Operation *initial = op.getDpsInits().front().getDefiningOp();
   return op.getNumResults() == 1 && op->hasOneUse() && !countsLoops(op) &&
+         isa_and_present<linalg::FillOp, tensor::EmptyOp>(initial) &&
          op.getMatchingIndexingMap(op.getDpsInitOperand(0)).isProjectedPermutation();
+}
+
+/// Whether an op sums products: of a pooling nothing is gained.
+static bool sumsProducts(GenericOp op) {
+  return contracts(op) && llvm::count_if(op.getDpsInputOperands(), [&](OpOperand *input) {
+                            return !op.getMatchingBlockArgument(input).use_empty();
+                          }) > 1;
 }
 
 /// What computes the image, down to a contraction.
@@ -110,7 +119,7 @@ static std::optional<SmallVector<GenericOp>> producersOf(OpOperand *image) {
     if (!canSplit(op))
       return std::nullopt;
     producers.insert(producers.begin(), op);
-    if (contracts(op))
+    if (sumsProducts(op))
       return producers;
     if (!isPointwise(op))
       return std::nullopt;
@@ -118,7 +127,7 @@ static std::optional<SmallVector<GenericOp>> producersOf(OpOperand *image) {
     GenericOp next;
     for (OpOperand *input : op.getDpsInputOperands())
       if (auto producer = input->get().getDefiningOp<GenericOp>();
-          producer && producer->hasOneUse() && contracts(producer) &&
+          producer && producer->hasOneUse() && sumsProducts(producer) &&
           op.getMatchingIndexingMap(input) == op.getMatchingIndexingMap(op.getDpsInitOperand(0)))
         next = producer;
     op = next;

@@ -69,7 +69,6 @@ std::byte *Instance::writableVariables() {
 
 /// Computes derived variables of the weights in ownConstants.
 void Instance::derive() {
-  derivedIsCurrent = true;
   const formwork_entry &entry = requireEntry(descriptor, "derive");
   std::vector<AlignedMemory> values;
   std::vector<void *> pointers;
@@ -77,7 +76,13 @@ void Instance::derive() {
     values.emplace_back(elementCount(buffer, nullptr) * elementSize(buffer.dtype));
     pointers.push_back(values.back().data());
   }
-  run(entry, /*dims=*/nullptr, pointers.data());
+  derivedIsCurrent = true; // The run itself must not come here again.
+  try {
+    run(entry, /*dims=*/nullptr, pointers.data());
+  } catch (...) {
+    derivedIsCurrent = false;
+    throw;
+  }
   for (const formwork_variable &variable : variables(descriptor))
     for (size_t i = 0; i < values.size(); ++i)
       if (strcmp(variable.name, entry.buffers[i].name) == 0)

@@ -47,7 +47,7 @@ std::unique_ptr<Compiled> Compiled::create(const std::string &moduleText, Pipeli
     buildModelPipeline(passes);
   if (pipeline.manyThreads)
     (*module)->setAttr(manyThreadsAttr, UnitAttr::get(&context));
-  buildKernelsPipeline(passes, {pipeline.fuse, pipeline.splitWindows});
+  buildKernelsPipeline(passes, {pipeline.fuse, pipeline.pool});
   if (pipeline.beforePlan)
     pipeline.beforePlan(passes);
   buildPlanPipeline(passes);

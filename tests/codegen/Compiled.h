@@ -23,7 +23,7 @@ struct Pipeline {
   /// Run fw-model first: the module is what a frontend and attach-training write.
   bool differentiate = true;
   bool fuse = true;
-  bool splitWindows = true;
+  bool pool = true;
   bool unoptimized = true;
   bool manyThreads = false;
   /// If given, puts functions of the form that the CPU's kernels have in the place of kernels on

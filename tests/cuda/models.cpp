@@ -130,7 +130,7 @@ void Comparison::TestBody() {
   pipeline.differentiate = pipeline.unoptimized = false;
   cpu = Compiled::create((*text)->getBuffer().str(), pipeline);
   pipeline.manyThreads = true;
-  pipeline.splitWindows = false;
+  pipeline.pool = false;
   pipeline.beforePlan = buildCUDAKernelsPipeline;
   pipeline.schedule = callKernelsOnCpu;
   cuda = Compiled::create((*text)->getBuffer().str(), pipeline);

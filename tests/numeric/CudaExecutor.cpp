@@ -19,7 +19,7 @@ public:
   std::unique_ptr<Program> compilePure(ModuleOp module) override {
     module->setAttr(manyThreadsAttr, UnitAttr::get(module.getContext()));
     llvm::StringMap<Symbols> symbols = makeEntries(module);
-    if (failed(planKernels(module, {.splitWindows = false}, buildCUDAKernelsPipeline)) ||
+    if (failed(planKernels(module, {.pool = false}, buildCUDAKernelsPipeline)) ||
         failed(callKernelsOnCpu(module)))
       return nullptr;
     return loadObject(module, std::move(symbols), symbolCount(module));

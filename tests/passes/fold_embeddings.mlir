@@ -41,7 +41,7 @@ func.func @predict__3(%i: tensor<3x5xi32>, %t: tensor<7x4xf32> {fw.variable = @t
 
 // A kernel that is read turned, and rows whose elements do not come last. The product of a thousand
 // rows would be too large; what is in between need not be, but a sum is no move.
-// CHECK:       fw.variable @"small x w turned"
+// CHECK:       fw.variable @"small x w transposed"
 // CHECK-NOT:   fw.variable
 // CHECK-LABEL: func.func @predict
 // CHECK:         %[[ROWS:.*]] = fw.gather %{{.*}}, %{{.*}} : (tensor<9x2xf32>, tensor<3x5xi32>) -> tensor<3x5x2xf32>

@@ -61,6 +61,47 @@ template <typename Op> static FailureOr<Tensor> merge(LayerCall &call) {
   return result;
 }
 
+/// The mask of each element.
+static FailureOr<Expr> maskOfElements(LayerCall &call, const Tensor &input) {
+  auto type = cast<RankedTensorType>(input.mask.getType());
+  if (type.getRank() != input.rank() - 1)
+    return call.fail("an input of shape " + shapeText(input.type().getShape()) +
+                     " has a mask of shape " + shapeText(type.getShape()) +
+                     "; only masks of all dimensions but the last can be multiplied");
+  return broadcastLike(Expr(call.builder, input.mask), Expr(call.builder, input.value),
+                       input.rank() - 1);
+}
+
+/// As Keras multiplies: a masked input counts as 1, and where all are, the product is 0.
+static FailureOr<Tensor> multiply(LayerCall &call) {
+  FailureOr<std::vector<Tensor>> inputs = inputsToMerge(call);
+  if (failed(inputs))
+    return failure();
+  std::optional<Tensor> result;
+  for (Tensor &input : *inputs) {
+    if (input.mask) {
+      FailureOr<Expr> mask = maskOfElements(call, input);
+      if (failed(mask))
+        return failure();
+      input.value = select(*mask, Expr(call.builder, input.value), 1).value();
+    }
+    if (result && failed(broadcast(call, *result, input)))
+      return failure();
+    if (result)
+      result->value = MulOp::create(call.builder, result->value, input.value);
+    else
+      result = input;
+  }
+  result->mask = anyMask(call);
+  if (!result->mask)
+    return *result;
+  FailureOr<Expr> mask = maskOfElements(call, *result);
+  if (failed(mask))
+    return failure();
+  result->value = select(*mask, Expr(call.builder, result->value), 0).value();
+  return *result;
+}
+
 /// Keras divides the sum, also of integers, which is refused here.
 static FailureOr<Tensor> average(LayerCall &call) {
   FailureOr<Tensor> total = merge<AddOp>(call);
@@ -228,7 +269,7 @@ void registerMergeLayers(Registration &layers) {
   layers.push_back({"Maximum", ArgumentTable({}), merge<MaximumOp>, MaskRule::own});
   layers.push_back({"Minimum", ArgumentTable({}), merge<MinimumOp>, MaskRule::own});
   layers.push_back({"Dot", ArgumentTable(dotArguments), dot});
-  layers.push_back({"Multiply", ArgumentTable({}), merge<MulOp>, MaskRule::own});
+  layers.push_back({"Multiply", ArgumentTable({}), multiply, MaskRule::own});
   layers.push_back({"ops.Concatenate", ArgumentTable(concatenateArguments), concatenateBooleans});
   layers.push_back(
       {"Concatenate", ArgumentTable(concatenateArguments), concatenate, MaskRule::own});
