@@ -11,6 +11,7 @@
 // only where nothing but transposes lies between gather and contraction, of a single dimension.
 #include "ir/Variables.h"
 #include "passes/Passes.h"
+#include "passes/training/EntryFunction.h"
 
 using namespace mlir;
 
@@ -141,35 +142,20 @@ static Value argumentFor(func::FuncOp function, VariableOp variable) {
   return function.getArgument(index);
 }
 
-static DictionaryAttr bufferOf(VariableOp derived) {
-  Builder builder(derived.getContext());
-  return builder.getDictionaryAttr({
-      builder.getNamedAttr("fw.name", derived.getSymNameAttr()),
-      builder.getNamedAttr("fw.role", builder.getStringAttr("derived")),
-      builder.getNamedAttr("fw.symbols", builder.getDenseI64ArrayAttr({-1, -1})),
-  });
-}
-
 /// The entry that computes all products of weights.
 static void buildDerive(ModuleOp module, MutableArrayRef<Product> products) {
-  ImplicitLocOpBuilder builder(module.getLoc(), module.getContext());
-  builder.setInsertionPointToEnd(module.getBody());
-  auto derive = func::FuncOp::create(builder, "derive", builder.getFunctionType({}, {}));
-  derive->setAttr("fw.entry", builder.getStringAttr("derive"));
-  builder.setInsertionPointToStart(derive.addEntryBlock());
-  SmallVector<Value> results;
-  SmallVector<Attribute> buffers;
+  EntryFunction derive(module, "derive");
+  ImplicitLocOpBuilder &builder = derive.builder();
+  auto function = cast<func::FuncOp>(builder.getInsertionBlock()->getParentOp());
   for (Product &product : products) {
     builder.setLoc(product.result.getLoc());
-    Value table = argumentFor(derive, product.table), kernel = argumentFor(derive, product.kernel);
-    results.push_back(DotGeneralOp::create(builder, table, kernel, ArrayRef<int64_t>{1},
-                                           ArrayRef<int64_t>{product.contracted}));
-    buffers.push_back(bufferOf(product.result));
+    Value table = argumentFor(function, product.table);
+    Value kernel = argumentFor(function, product.kernel);
+    Value result = DotGeneralOp::create(builder, table, kernel, ArrayRef<int64_t>{1},
+                                        ArrayRef<int64_t>{product.contracted});
+    derive.addResult(result, Buffer{product.result.getSymName().str(), "derived", product.type});
   }
-  func::ReturnOp::create(builder, results);
-  derive.setType(
-      builder.getFunctionType(derive.getArgumentTypes(), ValueRange(results).getTypes()));
-  derive.setResAttrsAttr(builder.getArrayAttr(buffers));
+  derive.finish();
 }
 
 //===--- reading them ----------------------------------------------------------------------------

@@ -47,18 +47,20 @@ static Value anyMask(LayerCall &call) {
   return any;
 }
 
-template <typename Op> static FailureOr<Tensor> merge(LayerCall &call) {
-  FailureOr<std::vector<Tensor>> inputs = inputsToMerge(call);
-  if (failed(inputs))
-    return failure();
-  Tensor result = inputs->front();
-  for (const Tensor &input : llvm::drop_begin(*inputs)) {
+template <typename Op> static FailureOr<Tensor> merge(LayerCall &call, ArrayRef<Tensor> inputs) {
+  Tensor result = inputs.front();
+  for (const Tensor &input : inputs.drop_front()) {
     if (failed(broadcast(call, result, input)))
       return failure();
     result.value = Op::create(call.builder, result.value, input.value);
   }
   result.mask = anyMask(call);
   return result;
+}
+
+template <typename Op> static FailureOr<Tensor> merge(LayerCall &call) {
+  FailureOr<std::vector<Tensor>> inputs = inputsToMerge(call);
+  return failed(inputs) ? FailureOr<Tensor>(failure()) : merge<Op>(call, *inputs);
 }
 
 /// The mask of each element.
@@ -77,29 +79,22 @@ static FailureOr<Tensor> multiply(LayerCall &call) {
   FailureOr<std::vector<Tensor>> inputs = inputsToMerge(call);
   if (failed(inputs))
     return failure();
-  std::optional<Tensor> result;
   for (Tensor &input : *inputs) {
-    if (input.mask) {
-      FailureOr<Expr> mask = maskOfElements(call, input);
-      if (failed(mask))
-        return failure();
-      input.value = select(*mask, Expr(call.builder, input.value), 1).value();
-    }
-    if (result && failed(broadcast(call, *result, input)))
+    if (!input.mask)
+      continue;
+    FailureOr<Expr> mask = maskOfElements(call, input);
+    if (failed(mask))
       return failure();
-    if (result)
-      result->value = MulOp::create(call.builder, result->value, input.value);
-    else
-      result = input;
+    input.value = select(*mask, Expr(call.builder, input.value), 1).value();
   }
-  result->mask = anyMask(call);
-  if (!result->mask)
-    return *result;
+  FailureOr<Tensor> result = merge<MulOp>(call, *inputs);
+  if (failed(result) || !result->mask)
+    return result;
   FailureOr<Expr> mask = maskOfElements(call, *result);
   if (failed(mask))
     return failure();
   result->value = select(*mask, Expr(call.builder, result->value), 0).value();
-  return *result;
+  return result;
 }
 
 /// Keras divides the sum, also of integers, which is refused here.
